@@ -1,0 +1,57 @@
+# `make run` sets everything up and trains the chapter's LSTM; `make help` lists the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+endif
+READY := .venv/ready
+export PYTHONNOUSERSITE = 1
+
+.PHONY: help run setup lab test lint execute claims bench pretrained lock clean
+.DEFAULT_GOAL := help
+
+help:            ## this list
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+
+setup: $(READY)  ## make .venv with the locked dependencies and the package
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13) and 'Python 3.10 to 3.13 is needed, this is ' + sys.version.split()[0])"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+run: $(READY)    ## train the chapter's LSTM on the embedded text (minutes), and predict
+	$(BIN)/d2l-lstm train
+	@echo "Next: make lab, and open 01_time_machine_data.ipynb"
+
+lab: $(READY)    ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+test: $(READY)   ## the whole suite
+	$(BIN)/python -m pytest
+
+lint: $(READY)   ## style of package, tests, tools and notebooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+execute: $(READY) ## run every notebook at full length, in place; ONLY=03 for one
+	$(BIN)/python tools/execute_notebooks.py $(ONLY)
+
+claims: $(READY) ## collect the claims and verdicts of the notebooks into CLAIMS.md
+	$(BIN)/python -m d2l_lstm.claims notebooks/*.ipynb > CLAIMS.md.part && mv CLAIMS.md.part CLAIMS.md
+
+bench: $(READY)  ## speed against the installed d2l, in one run
+	$(BIN)/python benchmarks/bench.py
+
+pretrained: $(READY) ## make data/lstm_time_machine.safetensors again
+	$(BIN)/d2l-lstm train --seed 0 --checkpoint data/lstm_time_machine.safetensors
+
+lock: $(READY)   ## make requirements.lock again, from pyproject.toml and overrides.txt
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 \
+	    --generate-hashes --no-emit-index-url --override overrides.txt --upgrade --quiet \
+	    --custom-compile-command "make lock" -o requirements.lock
+
+clean:           ## remove .venv and caches
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache

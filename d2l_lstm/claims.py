@@ -1,0 +1,121 @@
+"""The claims that the sources make, put to the test in the notebooks.
+
+    d2l.claim("C04", ratio > 1, f"{ratio:.1f} times the tokens per second")
+
+shows a call-out with the claim, the verdict and the measured evidence. A verdict is
+computed from the run. `python -m d2l_lstm.claims notebooks/*.ipynb` collects the
+call-outs of executed notebooks into a Markdown table.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import sys
+from pathlib import Path
+
+MIME = "application/vnd.d2l-lstm.claim+json"
+VERDICTS = ("holds", "holds with limits", "does not hold")
+
+CLAIMS = {
+    "C01": "With the forget gate at 1 and the input gate at 0 the memory cell is carried "
+    "through time unchanged.",
+    "C02": "An output gate near 0 hides the memory cell, but the cell keeps its content.",
+    "C03": "Gates lie in (0, 1), the hidden state in (−1, 1).",
+    "C04": "The concise version is faster, because its operators are compiled.",
+    "C05": "The concise layer computes the same function as the code from scratch.",
+    "C06": "Peephole connections: not every gate needs one.",
+    "C07": "Coupling the input and forget gates loses nothing.",
+    "C08": "A GRU is simpler than an LSTM and computes faster.",
+    "C09": "The LSTM is the stronger of the two.",
+    "C10": "Training brings the perplexity down to about 1.",
+    "C11": "After training, greedy prediction continues a prefix sensibly.",
+}
+
+
+class Claim:
+    """The outcome of one test, as a notebook or a terminal shows it."""
+
+    def __init__(self, id: str, verdict: str, evidence: str):
+        self.id, self.verdict, self.evidence = id, verdict, evidence
+        self.text = CLAIMS[id]
+
+    def __repr__(self):
+        return f"{self.id}. {self.text}\n{self.verdict.upper()}: {self.evidence}"
+
+    def _repr_html_(self):
+        colour = dict(zip(VERDICTS, ("#2e7d32", "#b26a00", "#b71c1c")))[self.verdict]
+        return (
+            f'<div style="border-left: 5px solid {colour}; padding: 0.4em 1em;">'
+            f"<b>Claim {self.id}.</b> {html.escape(self.text)}<br>"
+            f'<b style="color: {colour}">{self.verdict}</b>: '
+            f"{html.escape(self.evidence)}</div>"
+        )
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        facts = {"id": self.id, "verdict": self.verdict, "evidence": self.evidence}
+        return {
+            "text/plain": repr(self),
+            "text/html": self._repr_html_(),
+            MIME: facts,
+        }
+
+
+def claim(id: str, verdict: bool | str, evidence: str) -> Claim:
+    """The outcome of putting a claim to the test; the last value of a cell.
+
+    Args:
+        id: of a claim in `CLAIMS`.
+        verdict: computed from the run: True for *holds*, False for *does not hold*, or
+            one of `VERDICTS`.
+        evidence: what was measured, with its numbers.
+
+    Raises:
+        ValueError: for an unknown id or verdict, or no evidence.
+    """
+    if id not in CLAIMS:
+        raise ValueError(f"unknown claim {id!r}; there are {', '.join(CLAIMS)}.")
+    if not isinstance(verdict, str):
+        verdict = "holds" if bool(verdict) else "does not hold"
+    if verdict not in VERDICTS:
+        raise ValueError(f"verdict is {verdict!r}; choose one of {VERDICTS}.")
+    if not evidence.strip():
+        raise ValueError("a verdict needs evidence.")
+    return Claim(id, verdict, evidence)
+
+
+def collect(notebooks) -> list[dict]:
+    """The outcomes in executed notebooks: id, verdict, evidence, notebook."""
+    found = []
+    for path in map(Path, notebooks):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            for output in cell.get("outputs", []):
+                outcome = output.get("data", {}).get(MIME)
+                if outcome:
+                    found.append({**outcome, "notebook": path.name})
+    return sorted(found, key=lambda outcome: outcome["id"])
+
+
+def to_markdown(outcomes: list[dict]) -> str:
+    """A table of outcomes."""
+    lines = [
+        "# Claims put to the test",
+        "",
+        "What the LSTM chapter and other texts on the subject claim, and what the",
+        "notebooks here measured. Collected from the executed notebooks by `make claims`.",
+        "",
+        "| | claim | verdict | evidence | notebook |",
+        "|---|---|---|---|---|",
+    ]
+    for o in outcomes:
+        link = f"[{o['notebook'][:2]}](notebooks/{o['notebook']})"
+        evidence = o["evidence"].replace("|", "\\|")
+        lines.append(
+            f"| {o['id']} | {CLAIMS[o['id']]} | **{o['verdict']}** | {evidence} | {link} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(encoding="utf-8")
+    print(to_markdown(collect(sys.argv[1:])), end="")

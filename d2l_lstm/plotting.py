@@ -1,0 +1,244 @@
+"""Figures: the book's `plot` and `Animator`, learning curves, heat maps over text.
+
+Lines differ in dash as well as in colour, so a figure survives a grey printer. IPython
+is imported only where a notebook shows something.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import matplotlib
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+FORMATS = ("-", "m--", "g-.", "r:")
+# Dark to light, so that the order survives greyscale; safe for the colour-blind.
+COLOURS = ("#1b3a6b", "#c2410c", "#2a9d8f", "#9d4edd", "#e9a820", "#6b7280", "#111111")
+STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+
+
+def in_notebook() -> bool:
+    """Whether the code runs in a Jupyter kernel."""
+    if "IPython" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return type(get_ipython()).__name__ == "ZMQInteractiveShell"
+
+
+def use_svg_display() -> None:
+    """Show figures in notebooks as SVG, the same bytes for the same figure."""
+    matplotlib.rcParams["svg.hashsalt"] = "d2l-lstm"
+    if in_notebook():
+        from matplotlib_inline import backend_inline
+
+        backend_inline.set_matplotlib_formats("svg", metadata={"Date": None})
+
+
+def set_figsize(figsize=(3.5, 2.5)) -> None:
+    """Set the size of figures, in inches, and show them as SVG. Source: d2l."""
+    use_svg_display()
+    plt.rcParams["figure.figsize"] = figsize
+
+
+def set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend) -> None:
+    """Label, scale and limit axes. Source: d2l, "Calculus"."""
+    axes.set(xlabel=xlabel, ylabel=ylabel, xscale=xscale, yscale=yscale)
+    axes.set(xlim=xlim, ylim=ylim)
+    if legend:
+        axes.legend(legend)
+    axes.grid(alpha=0.4)
+
+
+def _curves(X, Y):
+    """The book's liberal X and Y as two lists of curves of one length."""
+
+    def is_one_curve(Z):
+        return getattr(Z, "ndim", 0) == 1 or (
+            isinstance(Z, (list, range)) and not hasattr(Z[0], "__len__")
+        )
+
+    if is_one_curve(X):
+        X = [X]
+    if Y is None:
+        X, Y = [range(len(y)) for y in X], X
+    elif is_one_curve(Y):
+        Y = [Y]
+    return (X * len(Y) if len(X) != len(Y) else X), Y
+
+
+def plot(
+    X,
+    Y=None,
+    xlabel=None,
+    ylabel=None,
+    legend=None,
+    xlim=None,
+    ylim=None,
+    xscale="linear",
+    yscale="linear",
+    fmts=FORMATS,
+    figsize=(3.5, 2.5),
+    axes=None,
+):
+    """Plot one or several curves.
+
+    Args:
+        X, Y: a sequence of numbers or a list of them; without Y, X is plotted over
+            0, 1, ...
+        fmts: format of each curve, used in turn.
+        figsize: in inches.
+
+    Returns:
+        The axes.
+
+    Source: d2l, "Calculus".
+    """
+    set_figsize(figsize)
+    axes = axes or plt.gca()
+    axes.cla()
+    for i, (x, y) in enumerate(zip(*_curves(X, Y))):
+        axes.plot(x, y, fmts[i % len(fmts)])
+    set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend)
+    return axes
+
+
+class LiveFigure:
+    """One place in a notebook's output whose content is replaced in place.
+
+    Unlike clearing the output, this leaves what was printed around it alone, and the
+    saved notebook keeps the last state only.
+    """
+
+    def __init__(self):
+        self._handle = None
+
+    def show(self, figure: Figure, text: str = "") -> None:
+        """Show a figure, with a line of text under it, instead of what was shown."""
+        from IPython.display import HTML, SVG, display
+
+        with matplotlib.rc_context({"svg.hashsalt": "d2l-lstm"}):
+            buffer = io.StringIO()
+            figure.savefig(
+                buffer, format="svg", metadata={"Date": None}, bbox_inches="tight"
+            )
+        svg = SVG(buffer.getvalue())
+        shown = HTML(f"{svg.data}<pre>{text}</pre>") if text else svg
+        if self._handle is None:
+            self._handle = display(shown, display_id=True)
+        else:
+            self._handle.update(shown)
+
+
+class Animator:
+    """Curves that grow while the numbers come in.
+
+    Args:
+        legend: a name for each curve.
+        xlabel, ylabel, xlim, ylim, xscale, yscale, fmts, nrows, ncols, figsize: as in
+            `plot`.
+
+    Source: d2l, "Softmax Regression from Scratch".
+    """
+
+    def __init__(
+        self,
+        xlabel=None,
+        ylabel=None,
+        legend=None,
+        xlim=None,
+        ylim=None,
+        xscale="linear",
+        yscale="linear",
+        fmts=FORMATS,
+        nrows=1,
+        ncols=1,
+        figsize=(3.5, 2.5),
+    ):
+        # A Figure of its own, not one of pyplot's: those are shown again at cell end.
+        self.fig = Figure(figsize=figsize)
+        self.axes = self.fig.subplots(nrows, ncols, squeeze=False).ravel().tolist()
+        self.config_axes = lambda: set_axes(
+            self.axes[0], xlabel, ylabel, xlim, ylim, xscale, yscale, legend
+        )
+        self.X, self.Y, self.fmts = [], [], fmts
+        self._live = LiveFigure()
+
+    def add(self, x, y, text: str = "") -> None:
+        """Add a point to each curve (None leaves one out), and show."""
+        y = y if hasattr(y, "__len__") else [y]
+        x = x if hasattr(x, "__len__") else [x] * len(y)
+        if not self.X:
+            self.X, self.Y = [[] for _ in y], [[] for _ in y]
+        for xs, ys, a, b in zip(self.X, self.Y, x, y):
+            if a is not None and b is not None:
+                xs.append(a)
+                ys.append(b)
+        self.draw(text)
+
+    def draw(self, text: str = "") -> None:
+        """Show the curves as they are now."""
+        self.axes[0].cla()
+        for i, (xs, ys) in enumerate(zip(self.X, self.Y)):
+            self.axes[0].plot(xs, ys, self.fmts[i % len(self.fmts)])
+        self.config_axes()
+        if in_notebook():
+            self._live.show(self.fig, text)
+
+
+def plot_history(histories, *, what="valid_perplexity", axes=None, figsize=(4.5, 2.8)):
+    """Learning curves of one or several runs, logarithmic in perplexity.
+
+    Args:
+        histories: a `History`, or a dict of name to `History`; one shows training and
+            validation, several show `what`.
+        what: `'train_perplexity'` or `'valid_perplexity'`.
+
+    Returns:
+        The axes.
+    """
+    if isinstance(histories, dict):
+        curves = {name: (h, what) for name, h in histories.items()}
+    else:
+        curves = {"training": (histories, "train_perplexity")}
+        if histories.best_epoch:
+            curves["validation"] = (histories, "valid_perplexity")
+    use_svg_display()
+    if axes is None:
+        axes = plt.subplots(figsize=figsize)[1]
+    for i, (name, (history, key)) in enumerate(curves.items()):
+        points = [(e, v) for e, v in zip(history.epochs, getattr(history, key)) if v]
+        colour, style = COLOURS[i % len(COLOURS)], STYLES[i % len(STYLES)]
+        axes.plot(*zip(*points), color=colour, linestyle=style, label=name)
+    axes.set(xlabel="epoch", ylabel="perplexity", yscale="log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.tick_params(axis="y", which="minor", labelsize=7)
+    axes.grid(alpha=0.4, which="both")
+    axes.legend()
+    return axes
+
+
+def text_heatmap(values, text, labels, *, label="", vmin=None, vmax=None, figsize=None):
+    """A heat map with one column a character.
+
+    Args:
+        values: (rows, characters).
+        text: the characters under the columns; a space shows as an open box.
+        labels: names of the rows.
+        label: of the colour bar, with its unit.
+
+    Returns:
+        The axes.
+    """
+    use_svg_display()
+    figure, axes = plt.subplots(figsize=figsize or (0.22 * len(text) + 1.6, 2.2))
+    image = axes.imshow(
+        values, aspect="auto", cmap="viridis", vmin=vmin, vmax=vmax, rasterized=True
+    )
+    axes.set_xticks(range(len(text)), [c if c != " " else "␣" for c in text])
+    axes.set_yticks(range(len(labels)), labels)
+    figure.colorbar(image, ax=axes, label=label, pad=0.02)
+    return axes

@@ -1,0 +1,132 @@
+"""What a training run shows while it runs, and what it leaves behind.
+
+In a terminal: a tqdm bar on standard error, samples above it. In a notebook: one figure
+with the bar's line under it, replaced in place; at the end the figure, one line with the
+result, and the samples stay.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from tqdm import tqdm
+
+from .plotting import Animator, in_notebook
+
+_SECONDS_BETWEEN_FIGURES = 2.0
+_SECONDS_BETWEEN_SAMPLES = 20.0
+
+
+def figures(history) -> dict[str, str]:
+    """The last figures of a `History`, as text."""
+    shown = {"perplexity": f"{history.train_perplexity[-1]:.2f}"}
+    best = history.best_epoch
+    if best:
+        last = next(v for v in reversed(history.valid_perplexity) if v)
+        shown["validation"] = f"{last:.2f} (best {history.best_valid_perplexity:.2f})"
+    shown["tokens/s"] = f"{history.tokens_per_second[-1]:,.0f}"
+    return shown
+
+
+class Progress:
+    """Progress of one run of `train_ch8`.
+
+    Args:
+        num_epochs: in all.
+        done: epochs done before, of a run that is resumed.
+        enabled: False shows nothing at all.
+    """
+
+    def __init__(self, num_epochs: int, done: int = 0, enabled: bool = True):
+        self.enabled, self.num_epochs = enabled, num_epochs
+        self.start = self._last_figure = self._last_sample = time.monotonic()
+        if not enabled:
+            return
+        self.notebook = in_notebook()
+        self._text = ""
+        self.bar = tqdm(
+            total=num_epochs,
+            initial=done,
+            unit="epoch",
+            dynamic_ncols=not self.notebook,
+            ncols=100 if self.notebook else None,
+            file=_Nowhere() if self.notebook else sys.stderr,
+            leave=False,
+        )
+        if self.notebook:
+            self.animator = Animator(
+                xlabel="epoch", ylabel="perplexity", yscale="log", figsize=(4.5, 2.8)
+            )
+
+    def epoch(self, history) -> None:
+        """Show that another epoch is done."""
+        if not self.enabled:
+            return
+        self.bar.set_postfix(figures(history), refresh=False)
+        self.bar.update()
+        now = time.monotonic()
+        if self.notebook and now - self._last_figure > _SECONDS_BETWEEN_FIGURES:
+            self._last_figure = now
+            self._draw(history, f"{self.bar}\n{self._text}")
+
+    def _draw(self, history, text: str = "") -> None:
+        from .plotting import set_axes
+
+        valid = [(e, v) for e, v in zip(history.epochs, history.valid_perplexity) if v]
+        curves = [(history.epochs, history.train_perplexity)]
+        curves += [tuple(zip(*valid))] if valid else []
+        self.animator.X, self.animator.Y = map(list, zip(*curves))
+        legend = ["training", "validation"][: len(curves)]
+        self.animator.config_axes = lambda: set_axes(
+            self.animator.axes[0], "epoch", "perplexity", None, None, "linear", "log",
+            legend,
+        )  # fmt: skip
+        self.animator.draw(text)
+
+    def wants_sample(self) -> bool:
+        """Whether it is time to show samples again."""
+        if not self.enabled:
+            return False
+        return time.monotonic() - self._last_sample > _SECONDS_BETWEEN_SAMPLES
+
+    def sample(self, texts: list[str]) -> None:
+        """Show continuations."""
+        self._last_sample = time.monotonic()
+        if self.notebook:
+            self._text = "\n".join(texts)
+        else:
+            for text in texts:
+                self.bar.write(f"  epoch {self.bar.n:>4}  {text}", file=sys.stderr)
+
+    def close(self, history, device, samples: list[str]) -> None:
+        """Leave behind the figure, the result in one line, and the samples."""
+        if not self.enabled:
+            return
+        self.bar.close()
+        if not history.epochs:
+            print("stopped before the first epoch was complete")
+            return
+        if self.notebook:
+            self._draw(history)
+        seconds = time.monotonic() - self.start
+        result = ", ".join(
+            f"{name} {value}" for name, value in figures(history).items()
+        )
+        best = f" at epoch {history.best_epoch}" if history.best_epoch else ""
+        result = result.replace("), ", f"{best}), ", 1) if best else result
+        print(
+            f"{history.stopped} after {len(history.epochs)} epochs, {seconds:.0f} s"
+            f"{'' if device is None else ' on ' + str(device)}: {result}"
+        )
+        print("\n".join(samples))
+
+
+class _Nowhere:
+    """A text stream that shows nothing: tqdm computes, the notebook's figure shows."""
+
+    def write(self, text):
+        pass
+
+    def flush(self):
+        pass
