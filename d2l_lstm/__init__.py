@@ -9,13 +9,13 @@ the book's meaning, argument order and return values.
 import warnings as _warnings
 
 with _warnings.catch_warnings():
-    # Paddle tells on import that a C++ compiler cache is missing; nothing here compiles.
+    # Paddle tells on import that a compiler cache is missing; nothing here compiles.
     _warnings.filterwarnings("ignore", message="No ccache found")
-    import paddle as _paddle  # noqa: F401
+    import paddle as _paddle
 
 __version__ = "0.1.0"
 
-from .cells import (  # noqa: E402
+from .cells import (
     CELLS,
     Cell,
     cifg,
@@ -41,21 +41,22 @@ from .cells import (  # noqa: E402
     peephole_cifg,
     rnn,
 )
-from .checkpoints import (  # noqa: E402
+from .checkpoints import (
     Checkpoint,
     CheckpointError,
     load_checkpoint,
     save_checkpoint,
 )
-from .claims import claim  # noqa: E402
-from .devices import environment_report, try_gpu, use_all_cores  # noqa: E402
-from .download import DownloadError, fetch_time_machine  # noqa: E402
-from .generation import (  # noqa: E402
+from .claims import claim
+from .devices import environment_report, try_gpu, use_all_cores
+from .download import DownloadError, fetch_time_machine
+from .drawing import Diagram
+from .generation import (
     generate,
     next_token_probabilities,
     predict_ch8,
 )
-from .models import (  # noqa: E402
+from .models import (
     RNNModel,
     RNNModelScratch,
     ScratchLayer,
@@ -63,7 +64,7 @@ from .models import (  # noqa: E402
     parameters_of,
     scratch_model,
 )
-from .plotting import (  # noqa: E402
+from .plotting import (
     Animator,
     plot,
     plot_history,
@@ -72,7 +73,7 @@ from .plotting import (  # noqa: E402
     text_heatmap,
     use_svg_display,
 )
-from .text import (  # noqa: E402
+from .text import (
     SeqDataLoader,
     Vocab,
     count_corpus,
@@ -89,7 +90,7 @@ from .text import (  # noqa: E402
     split_corpus,
     tokenize,
 )
-from .training import (  # noqa: E402
+from .training import (
     Accumulator,
     History,
     NonFiniteLossError,

@@ -18,9 +18,10 @@ MIME = "application/vnd.d2l-lstm.claim+json"
 VERDICTS = ("holds", "holds with limits", "does not hold")
 
 CLAIMS = {
-    "C01": "With the forget gate at 1 and the input gate at 0 the memory cell is carried "
-    "through time unchanged.",
-    "C02": "An output gate near 0 hides the memory cell, but the cell keeps its content.",
+    "C01": "With the forget gate at 1 and the input gate at 0 the memory cell is "
+    "carried through time unchanged.",
+    "C02": "An output gate near 0 hides the memory cell, but the cell keeps its "
+    "content.",
     "C03": "Gates lie in (0, 1), the hidden state in (−1, 1).",
     "C04": "The concise version is faster, because its operators are compiled.",
     "C05": "The concise layer computes the same function as the code from scratch.",
@@ -102,7 +103,7 @@ def to_markdown(outcomes: list[dict]) -> str:
         "# Claims put to the test",
         "",
         "What the LSTM chapter and other texts on the subject claim, and what the",
-        "notebooks here measured. Collected from the executed notebooks by `make claims`.",
+        "notebooks here measured. Collected from their outputs by `make claims`.",
         "",
         "| | claim | verdict | evidence | notebook |",
         "|---|---|---|---|---|",
@@ -110,9 +111,9 @@ def to_markdown(outcomes: list[dict]) -> str:
     for o in outcomes:
         link = f"[{o['notebook'][:2]}](notebooks/{o['notebook']})"
         evidence = o["evidence"].replace("|", "\\|")
-        lines.append(
-            f"| {o['id']} | {CLAIMS[o['id']]} | **{o['verdict']}** | {evidence} | {link} |"
-        )
+        verdict = f"**{o['verdict']}**"
+        columns = (o["id"], CLAIMS[o["id"]], verdict, evidence, link)
+        lines.append(f"| {' | '.join(columns)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -125,8 +125,8 @@ def train(
         net = scratch_model(cell, len(vocab), hidden)
     typer.echo(
         f"{cell}, {hidden} hidden units, {num_parameters(net):,} parameters; "
-        f"{num_train:,} characters to train on, {len(corpus) - num_train:,} to validate "
-        f"on, {len(vocab)} in the vocabulary"
+        f"{num_train:,} characters to train on, {len(corpus) - num_train:,} to "
+        f"validate on, {len(vocab)} in the vocabulary"
     )
     beginnings = [
         "".join(vocab.to_tokens(corpus[i : i + 8].tolist())) for i in (0, 500)
@@ -226,7 +226,7 @@ def evaluate(
     checkpoint: Checkpoint = PRETRAINED,
     text: Text = None,
 ):
-    """Perplexity of a model, on its own text split as in training, or on another text."""
+    """Perplexity of a model on its own text, split as in training, or on another."""
     from .checkpoints import load_checkpoint
     from .text import SeqDataLoader, normalize_text, read_raw_time_machine, read_text
     from .training import evaluate_perplexity

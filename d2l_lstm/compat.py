@@ -121,7 +121,7 @@ def repair(source: str = "chapter") -> Repairs:
 
 
 def _checked_download(d2l):
-    def download(name, cache_dir=os.path.join("..", "data")):
+    def download(name, cache_dir="../data"):
         """The path of a file of `DATA_HUB`, downloaded whole and right, or an error."""
         if name not in d2l.DATA_HUB:
             raise ValueError(f"{name!r} is not in DATA_HUB.")
@@ -154,7 +154,7 @@ def _checked_download(d2l):
 
 
 def _repair_models(d2l):
-    # The methods are replaced, not the classes: the library's own code names its classes.
+    # Methods are replaced, not classes: the library's own code names its classes.
     scratch_init = d2l.RNNModelScratch.__init__
 
     def init_with_or_without_device(

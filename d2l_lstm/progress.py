@@ -1,8 +1,8 @@
 """What a training run shows while it runs, and what it leaves behind.
 
-In a terminal: a tqdm bar on standard error, samples above it. In a notebook: one figure
-with the bar's line under it, replaced in place; at the end the figure, one line with the
-result, and the samples stay.
+In a terminal: a tqdm bar on standard error, samples above it. In a notebook: one
+figure with the bar's line under it, replaced in place; at the end the figure, one line
+with the result, and the samples stay.
 """
 
 from __future__ import annotations
