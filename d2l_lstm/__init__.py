@@ -73,6 +73,7 @@ from .plotting import (
     text_heatmap,
     use_svg_display,
 )
+from .progress import LiveLine
 from .text import (
     SeqDataLoader,
     Vocab,

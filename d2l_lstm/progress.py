@@ -130,3 +130,25 @@ class _Nowhere:
 
     def flush(self):
         pass
+
+
+class LiveLine:
+    """One line of text that is replaced in place: progress of a loop over runs.
+
+    A saved notebook keeps the last text.
+    """
+
+    def __init__(self):
+        self._handle = None
+
+    def show(self, text: str) -> None:
+        """Show this text instead of the one before."""
+        if not in_notebook():
+            print(text)
+            return
+        from IPython.display import Pretty, display
+
+        if self._handle is None:
+            self._handle = display(Pretty(text), display_id=True)
+        else:
+            self._handle.update(Pretty(text))
