@@ -1,10 +1,11 @@
 """A trained model in one safetensors file: weights, cell, sizes, vocabulary, history.
 
 safetensors holds named arrays and a table of strings and can hold no code, so a file
-from anybody may be opened. The table has one entry, `d2l_lstm`, with this JSON object:
+from anybody may be opened. The table has two entries: `sha256`, over everything else,
+so that damage is noticed, and `d2l_lstm`, with this JSON object:
 
     format        1 means this page; a newer number is refused
-    model         'scratch' or a layer's name, sizes, cell
+    model         kind ('scratch' or a layer's name), cell, sizes
     vocab         the tokens by index
     metadata      more facts, e.g. how the text was normalised
     history       see `training.History`, or null
@@ -18,6 +19,7 @@ as `last.*`, so that it can go on.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -191,8 +193,18 @@ def save_checkpoint(
     }
     tensors = {**(weights or parameters_of(net)), **(more_tensors or {})}
     arrays = {n: np.ascontiguousarray(t.numpy()) for n, t in tensors.items()}
-    table = {"d2l_lstm": json.dumps(facts)}
+    description = json.dumps(facts)
+    table = {"d2l_lstm": description, "sha256": _checksum(description, arrays)}
     write_atomically(path, lambda temporary: save_file(arrays, temporary, table))
+
+
+def _checksum(description: str, arrays: dict) -> str:
+    """SHA-256 over the description and every array with its name, type and shape."""
+    digest = hashlib.sha256(description.encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _versions() -> dict:
@@ -241,6 +253,8 @@ def load_checkpoint(path, *, missing_ok: bool = False) -> Checkpoint | None:
             f"{path} has format {facts['format']}, and this version reads up to "
             f"{FORMAT}: update d2l-lstm."
         )
+    if table.get("sha256") != _checksum(table["d2l_lstm"], arrays):
+        raise CheckpointError(f"{path} is damaged: its checksum does not fit.")
     try:
         return _assemble(path, facts, arrays)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
