@@ -50,7 +50,7 @@ from .checkpoints import (
 from .claims import claim
 from .devices import environment_report, try_gpu, use_all_cores
 from .download import DownloadError, fetch_time_machine
-from .drawing import Diagram
+from .drawing import Diagram, draw_lstm
 from .generation import (
     generate,
     next_token_probabilities,

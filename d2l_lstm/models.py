@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import paddle
-import paddle.nn.functional as F
 from paddle import nn
+from paddle.nn.functional import one_hot
 
 from .cells import CELLS, get_cell
 from .devices import to_device
@@ -37,7 +37,7 @@ class RNNModelScratch:
         self.init_state, self.forward_fn = init_state, forward_fn
 
     def __call__(self, X, state):
-        X = F.one_hot(X.T, self.vocab_size)  # (num_steps, batch_size, vocab_size)
+        X = one_hot(X.T, self.vocab_size)  # (num_steps, batch_size, vocab_size)
         return self.forward_fn(X, state, self.params)
 
     def begin_state(self, batch_size):
@@ -139,7 +139,7 @@ class RNNModel(nn.Layer):
         self.linear = nn.Linear(self.num_hiddens * self.num_directions, vocab_size)
 
     def forward(self, inputs, state):
-        X = F.one_hot(inputs.T, self.vocab_size)  # (num_steps, batch_size, vocab_size)
+        X = one_hot(inputs.T, self.vocab_size)  # (num_steps, batch_size, vocab_size)
         Y, state = self.rnn(X, state)  # (num_steps, batch_size, h * directions)
         return self.linear(Y.reshape((-1, Y.shape[-1]))), state
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import sys
 import time
 
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from .plotting import Animator, in_notebook
+from .plotting import LiveFigure, in_notebook, plot_history
 
 _SECONDS_BETWEEN_FIGURES = 2.0
 _SECONDS_BETWEEN_SAMPLES = 20.0
@@ -55,9 +56,8 @@ class Progress:
             leave=False,
         )
         if self.notebook:
-            self.animator = Animator(
-                xlabel="epoch", ylabel="perplexity", yscale="log", figsize=(4.5, 2.8)
-            )
+            self.figure, self.live = Figure(figsize=(4.5, 2.8)), LiveFigure()
+            self.figure.subplots()
 
     def epoch(self, history) -> None:
         """Show that another epoch is done."""
@@ -71,18 +71,9 @@ class Progress:
             self._draw(history, f"{self.bar}\n{self._text}")
 
     def _draw(self, history, text: str = "") -> None:
-        from .plotting import set_axes
-
-        valid = [(e, v) for e, v in zip(history.epochs, history.valid_perplexity) if v]
-        curves = [(history.epochs, history.train_perplexity)]
-        curves += [tuple(zip(*valid))] if valid else []
-        self.animator.X, self.animator.Y = map(list, zip(*curves))
-        legend = ["training", "validation"][: len(curves)]
-        self.animator.config_axes = lambda: set_axes(
-            self.animator.axes[0], "epoch", "perplexity", None, None, "linear", "log",
-            legend,
-        )  # fmt: skip
-        self.animator.draw(text)
+        self.figure.axes[0].cla()
+        plot_history(history, axes=self.figure.axes[0])
+        self.live.show(self.figure, text)
 
     def wants_sample(self) -> bool:
         """Whether it is time to show samples again."""
@@ -115,9 +106,10 @@ class Progress:
         )
         best = f" at epoch {history.best_epoch}" if history.best_epoch else ""
         result = result.replace("), ", f"{best}), ", 1) if best else result
+        where = "" if device is None else " on " + str(device)[6:-1]  # Place(cpu)
         print(
             f"{history.stopped} after {len(history.epochs)} epochs, {seconds:.0f} s"
-            f"{'' if device is None else ' on ' + str(device)}: {result}"
+            f"{where}: {result}"
         )
         print("\n".join(samples))
 
