@@ -7,7 +7,7 @@ endif
 READY := .venv/ready
 export PYTHONNOUSERSITE = 1
 
-.PHONY: help run setup lab test lint execute claims bench pretrained lock clean
+.PHONY: help run setup lab test lint execute claims readme bench pretrained lock clean
 .DEFAULT_GOAL := help
 
 help:            ## this list
@@ -42,8 +42,12 @@ execute: $(READY) ## run every notebook at full length, in place; ONLY=03 for on
 claims: $(READY) ## collect the claims and verdicts of the notebooks into CLAIMS.md
 	$(BIN)/python -m d2l_lstm.claims notebooks/*.ipynb > CLAIMS.md.part && mv CLAIMS.md.part CLAIMS.md
 
+readme: $(READY) ## put measured figures, from notebooks, bench and checkpoint, into the READMEs
+	$(BIN)/python tools/update_readme.py
+
 bench: $(READY)  ## speed against the installed d2l, in one run
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/bench.py > benchmarks/results.md.part && mv benchmarks/results.md.part benchmarks/results.md
+	@cat benchmarks/results.md
 
 pretrained: $(READY) ## make data/lstm_time_machine.safetensors again
 	$(BIN)/d2l-lstm train --seed 0 --checkpoint data/lstm_time_machine.safetensors

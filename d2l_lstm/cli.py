@@ -101,7 +101,6 @@ def train(
     from paddle import nn
 
     from .cells import get_cell
-    from .generation import predict_ch8
     from .models import RNNModel, num_parameters, scratch_model
     from .text import split_corpus
     from .training import train_ch8
@@ -152,10 +151,8 @@ def train(
             "num_steps": num_steps,
             "seed": seed,
         },
-        prefixes=prefixes[:2],
+        prefixes=prefixes,
     )
-    for prefix in prefixes[2:]:
-        typer.echo(predict_ch8(prefix, 50, net, vocab))
     typer.echo(
         f"\nSaved in {checkpoint}. Now: d2l-lstm predict -c {checkpoint} -p 'the'"
     )

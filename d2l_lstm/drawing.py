@@ -96,18 +96,19 @@ class Diagram:
         return self
 
 
-def draw_lstm(stage: int = 4) -> Diagram:
+def draw_lstm(stage: int = 4, axes=None) -> Diagram:
     """The data flow of an LSTM cell; what comes after `stage` is grey.
 
     Args:
         stage: 1 the gates, 2 the candidate memory cell, 3 the memory cell, 4 the
             hidden state.
+        axes: where to draw; by default a figure of its own.
 
     Source: after the equations of d2l, "Long Short-Term Memory (LSTM)".
     """
     if stage not in (1, 2, 3, 4):
         raise ValueError(f"stage is {stage!r}; there are 1, 2, 3 and 4.")
-    d = Diagram(width=11, height=6)
+    d = Diagram(width=11, height=6, axes=axes)
     candidate, cell, hidden = stage < 2, stage < 3, stage < 4
     d.frame(1.6, 0.45, 7.6, 5.15)
     # the gates: each sees X_t and H_{t-1}

@@ -1,0 +1,161 @@
+"""Speed and memory against the installed d2l, in one run: `make bench`.
+
+Each measurement runs in a process of its own, so that neither side inherits the
+other's threads, caches or imports. The book's library is repaired first
+(`d2l_lstm.compat`), or it would not run; its numbers are otherwise its own, on Paddle's
+one default thread. Prints a Markdown table; run it on a quiet machine.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from pathlib import Path
+
+BATCH, STEPS, HIDDENS, EPOCHS = 32, 35, 256, 8
+MEGABYTES = 10
+
+
+def train(library: str, model: str) -> dict:
+    """Tokens per second of the chapter's LSTM: median of the epochs but the first."""
+    import random
+
+    import d2l_lstm
+    import paddle
+    from paddle import nn
+
+    d2l = _library(library)
+    random.seed(0)
+    paddle.seed(0)
+    train_iter, vocab = d2l.load_data_time_machine(BATCH, STEPS)
+    if model == "scratch":
+        cell = d2l_lstm.CELLS["lstm"]
+        functions = cell.get_params, cell.init_state, cell.forward
+        net = d2l.RNNModelScratch(len(vocab), HIDDENS, d2l.try_gpu(), *functions)
+
+        def updater(batch_size):
+            d2l.sgd(net.params, 1.0, batch_size)
+    else:
+        net = d2l.RNNModel(nn.LSTM(len(vocab), HIDDENS, time_major=True), len(vocab))
+        updater = paddle.optimizer.SGD(1.0, parameters=net.parameters())
+    if library == "d2l_lstm":
+        history = d2l.train_ch8(net, train_iter, vocab, 1, EPOCHS, progress=False)
+        speeds = history.tokens_per_second
+    else:
+        loss = nn.CrossEntropyLoss()
+        arguments = net, train_iter, loss, updater, d2l.try_gpu(), False
+        speeds = [d2l.train_epoch_ch8(*arguments)[1] for _ in range(EPOCHS)]
+    return {"value": sorted(speeds[1:])[len(speeds[1:]) // 2]}
+
+
+def _library(name: str):
+    import d2l_lstm
+
+    if name == "d2l_lstm":
+        return d2l_lstm
+    from d2l_lstm import compat
+
+    compat.repair()
+    from d2l import paddle
+
+    return paddle
+
+
+def _novel() -> str:
+    from d2l_lstm.text import read_raw_time_machine
+
+    chapter = read_raw_time_machine()
+    return (chapter * (MEGABYTES * 1_000_000 // len(chapter) + 1))[: MEGABYTES * 10**6]
+
+
+def load(library: str, _: str) -> dict:
+    """Seconds from a text of 10 MB to a corpus and a vocabulary, the best of three."""
+    d2l = _library(library)
+    novel = _novel()
+    if library == "d2l_lstm":
+
+        def run():
+            return d2l.load_corpus(novel)
+    else:
+        import re
+
+        def read_time_machine():  # what the library does after the download
+            lines = novel.splitlines(keepends=True)
+            return [re.sub("[^A-Za-z]+", " ", line).strip().lower() for line in lines]
+
+        d2l.read_time_machine = read_time_machine
+        run = d2l.load_corpus_time_machine
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    tracemalloc.start()
+    run()
+    _, peak = tracemalloc.get_traced_memory()
+    return {"value": min(seconds), "bytes": peak / len(novel)}
+
+
+def predict(library: str, _: str) -> dict:
+    """Characters per second of greedy prediction with the pretrained LSTM."""
+    import d2l_lstm
+    from d2l_lstm.cli import PRETRAINED
+
+    d2l = _library(library)
+    saved = d2l_lstm.load_checkpoint(PRETRAINED)
+    arguments = saved.net, saved.vocab, d2l.try_gpu()
+    d2l.predict_ch8("time traveller", 50, *arguments)
+    start = time.perf_counter()
+    d2l.predict_ch8("time traveller", 2000, *arguments)
+    return {"value": 2000 / (time.perf_counter() - start)}
+
+
+def _measure(task: str, library: str, variant: str = "-") -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result.json"
+        command = [sys.executable, __file__, task, library, variant, str(result)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return json.loads(result.read_text())
+
+
+def main() -> None:
+    """Measure everything, and print the table."""
+    import d2l_lstm
+
+    report = d2l_lstm.environment_report()
+    print(", ".join(f"{k} {report[k]}" for k in ("paddle", "numpy", "d2l", "cores")))
+    print("\n| | d2l 0.17.6 | d2l_lstm | ratio |\n|---|---|---|---|")
+    rows = [
+        ("training from scratch, tokens/s", "train", "scratch", 1),
+        ("training, concise, tokens/s", "train", "concise", 1),
+        ("greedy prediction, characters/s", "predict", "-", 1),
+        (f"loading {MEGABYTES} MB of text, seconds", "load", "-", -1),
+    ]
+    for name, task, variant, direction in rows:
+        theirs = _measure(task, "d2l", variant)
+        ours = _measure(task, "d2l_lstm", variant)
+        ratio = (ours["value"] / theirs["value"]) ** direction
+        form = ",.0f" if direction == 1 else ".3f"
+        values = f"{theirs['value']:{form}} | {ours['value']:{form}} | {ratio:.1f}"
+        print(f"| {name} | {values} |", flush=True)
+        if "bytes" in ours:
+            values = [f"{side['bytes']:.1f}" for side in (theirs, ours)]
+            print(
+                "| and its peak memory, bytes per character beyond the text | "
+                f"{' | '.join(values)} | {theirs['bytes'] / ours['bytes']:.1f} |"
+            )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        main()
+    else:
+        _, task, library, variant, result = sys.argv
+        measured = {"train": train, "load": load, "predict": predict}[task](
+            library, variant
+        )
+        Path(result).write_text(json.dumps(measured))

@@ -1,0 +1,170 @@
+"""The notebooks: executed, clean, true to the package, and able to run again."""
+
+import ast
+import json
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+from d2l_lstm.claims import collect
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+sys.path.insert(0, str(ROOT / "tools"))
+from execute_notebooks import code_hash  # noqa: E402
+
+# What decides the running time, made small.
+SMALL = {
+    "01": {},
+    "02": dict(num_epochs=6, num_hiddens=32, num_carry_steps=50, num_gate_steps=60),
+    "03": dict(num_epochs=2),
+    "04": dict(num_epochs=2, num_seeds=2),
+    "05": dict(num_epochs=2, num_seeds=2),
+    "06": dict(num_epochs=2),
+}
+CLAIMS = {
+    "02": ["C01", "C02", "C03", "C10"],
+    "03": ["C04", "C05"],
+    "04": ["C06", "C07"],
+    "05": ["C08", "C09"],
+    "06": ["C11"],
+}
+MACHINE_PATH = re.compile(
+    r"(?<![\w.:/])/(?:home|root|work|tmp|usr|opt|Users|mnt|var)/[\w.\-/]+|\b[A-Z]:\\\\?\w"
+)
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [c for c in notebook.cells if c.cell_type == "code" and c.source.strip()]
+
+
+def assert_clean(notebook, name):
+    for number, cell in enumerate(code_cells(notebook)):
+        for output in cell.outputs:
+            where = f"{name}, code cell {number}"
+            assert output.output_type != "error", f"{where}: {output.get('evalue')}"
+            assert output.get("name") != "stderr", f"{where}: {output.text}"
+            path = MACHINE_PATH.search(json.dumps(output))
+            assert not path, f"{where} shows a path: {path.group()}"
+
+
+def definitions(source):
+    """Top-level definitions of a source without docstrings: name to dump."""
+    found = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            for inner in ast.walk(node):
+                if isinstance(inner, (ast.FunctionDef, ast.ClassDef)):
+                    if ast.get_docstring(inner) is not None:
+                        inner.body = inner.body[1:]
+            found[node.name] = ast.dump(node)
+    return found
+
+
+def saved_definitions(notebook):
+    """Definitions right below a #@save mark."""
+    for cell in code_cells(notebook):
+        lines = cell.source.split("\n")
+        marks = [i for i, line in enumerate(lines) if re.match(r"#\s?@save", line)]
+        for mark in marks:
+            below = next(i for i in range(mark + 1, len(lines)) if lines[i].strip())
+            for name, dump in definitions(cell.source).items():
+                if re.match(rf"(def|class) {name}\b", lines[below]):
+                    yield name, dump
+
+
+@each_notebook
+def test_outputs_belong_to_the_cells_and_to_one_fresh_run(path):
+    notebook = read(path)
+    assert notebook.metadata.get("d2l_lstm", {}).get("code") == code_hash(notebook), (
+        "a code cell was edited and not run again: make execute"
+    )
+    counts = [c.execution_count for c in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@each_notebook
+def test_committed_outputs_have_no_error_warning_or_path(path):
+    notebook = read(path)
+    assert_clean(notebook, path.name)
+    assert "widgets" not in notebook.metadata
+
+
+@each_notebook
+def test_notebook_keeps_its_form(path):
+    notebook = read(path)
+    first, text = (
+        notebook.cells[0].source,
+        "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown"),
+    )
+    assert first.startswith("# ")
+    for promise in ("**You will learn**", "**Assumed:**"):
+        assert promise in first
+    for part in ("## Summary", "## Exercises", "## Further reading"):
+        assert part in text
+    minutes = notebook.metadata.d2l_lstm.minutes
+    assert f"**CPU minutes:** {minutes}" in first
+    tagged = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    longest = max(len(c.source.split("\n")) for c in code_cells(notebook))
+    assert longest <= 25
+
+
+@each_notebook
+def test_saved_definitions_equal_the_package(path):
+    package = {}
+    for module in (ROOT / "d2l_lstm").glob("*.py"):
+        package |= definitions(module.read_text(encoding="utf-8"))
+    for name, dump in saved_definitions(read(path)):
+        assert dump == package.get(name), f"{name} differs from the package's"
+
+
+def test_save_marks_are_found():
+    names = {name for path in NOTEBOOKS for name, _ in saved_definitions(read(path))}
+    assert {"lstm", "get_lstm_params", "RNNModelScratch", "gru", "peephole"} <= names
+
+
+@each_notebook
+def test_claims_are_where_they_belong(path):
+    found = [outcome["id"] for outcome in collect([path])]
+    assert found == CLAIMS.get(path.name[:2], [])
+
+
+@each_notebook
+def test_notebook_runs_without_network(path, tmp_path):
+    executed = papermill.execute_notebook(
+        str(path),
+        str(tmp_path / path.name),
+        parameters=SMALL[path.name[:2]],
+        kernel_name="python3",
+        cwd=str(path.parent),
+        progress_bar=False,
+    )
+    assert_clean(executed, path.name)
+
+
+def test_kernels_have_no_network(tmp_path):
+    notebook = nbformat.v4.new_notebook()
+    code = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=3)"
+    notebook.cells = [nbformat.v4.new_code_cell(code)]
+    nbformat.write(notebook, tmp_path / "in.ipynb")
+    with pytest.raises(papermill.PapermillExecutionError, match="network"):
+        papermill.execute_notebook(
+            str(tmp_path / "in.ipynb"),
+            str(tmp_path / "out.ipynb"),
+            kernel_name="python3",
+            progress_bar=False,
+        )
+
+
+def test_all_notebooks_of_part_one_are_there():
+    assert [p.name[:2] for p in NOTEBOOKS][:6] == ["01", "02", "03", "04", "05", "06"]

@@ -1,0 +1,165 @@
+"""What the project says of itself: dependencies, documents, the pretrained model."""
+
+import ast
+import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import d2l_lstm
+import nbformat
+import pytest
+import yaml
+from d2l_lstm.claims import collect, to_markdown
+from d2l_lstm.cli import PRETRAINED
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from rattler import MatchSpec
+
+try:
+    import tomllib
+except ImportError:  # Python 3.10
+    import tomli as tomllib
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+    "project"
+]
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+sys.path.insert(0, str(ROOT / "tools"))
+
+
+def required(*extras):
+    lines = PROJECT["dependencies"] + [
+        line for extra in extras for line in PROJECT["optional-dependencies"][extra]
+    ]
+    requirements = map(Requirement, lines)
+    return {canonicalize_name(r.name): str(r.specifier) for r in requirements}
+
+
+def normal(specifier):
+    return ",".join(sorted(specifier.replace(" ", "").split(",")))
+
+
+def test_environment_yml_and_pyproject_say_the_same():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    conda = [d for d in environment["dependencies"] if isinstance(d, str)]
+    (pip,) = [d["pip"] for d in environment["dependencies"] if isinstance(d, dict)]
+    listed = {}
+    for line in conda:
+        spec = MatchSpec(line, strict=True)
+        listed[spec.name.normalized] = normal(str(spec.version or ""))
+    assert listed.pop("python") == normal(PROJECT["requires-python"])
+    listed.pop("pip")
+    for line in pip:
+        if not line.startswith("-"):
+            requirement = Requirement(line)
+            listed[requirement.name] = normal(str(requirement.specifier))
+    expected = {n: normal(s) for n, s in required("notebooks").items()}
+    assert listed == expected
+
+
+def locked():
+    """Name to the versions that the lock has, for one or several Pythons."""
+    versions = {}
+    for name, version in re.findall(r"^([\w.\-]+)==([^\s;\\]+)", LOCK, re.M):
+        versions.setdefault(canonicalize_name(name), []).append(version)
+    return versions
+
+
+def test_lock_holds_every_requirement_with_hashes_and_no_address():
+    versions = locked()
+    for name, specifier in required("notebooks", "book", "dev").items():
+        assert name in versions, f"{name} is not in the lock: make lock"
+        for version in versions[name]:
+            assert version in Requirement(name + specifier).specifier, (name, version)
+    entries = re.split(r"^(?=[\w.\-]+==)", LOCK, flags=re.M)[1:]
+    assert all("--hash=sha256:" in entry for entry in entries)
+    assert "://" not in LOCK and versions["d2l"] == ["0.17.6"]
+
+
+def imported_modules(source):
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module.split(".")[0]
+
+
+def test_everything_that_is_imported_is_in_the_lock():
+    sources = [
+        path.read_text(encoding="utf-8")
+        for folder in ("d2l_lstm", "tests", "tools", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        sources += [c.source for c in cells if c.cell_type == "code"]
+    ours = {"d2l_lstm", "execute_notebooks", "update_readme", "tomli", "d2l"}
+    modules = {m for source in sources for m in imported_modules(source)}
+    modules -= set(sys.stdlib_module_names) | ours
+    where, versions = packages_distributions(), locked()
+    for module in sorted(modules):
+        names = [canonicalize_name(n) for n in where.get(module, [])]
+        assert set(names) & set(versions), f"{module} comes from nothing in the lock"
+
+
+def test_the_package_needs_no_more_than_it_declares():
+    sources = [p.read_text(encoding="utf-8") for p in (ROOT / "d2l_lstm").glob("*.py")]
+    modules = {m for source in sources for m in imported_modules(source)}
+    # IPython and matplotlib_inline are there where a notebook runs, d2l for compat.
+    modules -= set(sys.stdlib_module_names) | {"IPython", "matplotlib_inline", "d2l"}
+    where, declared = packages_distributions(), required()
+    for module in sorted(modules - {"d2l_lstm"}):
+        names = {canonicalize_name(n) for n in where[module]}
+        assert names & set(declared), f"{module} is not in pyproject.toml"
+
+
+def test_readme_shows_the_figures_of_the_committed_runs():
+    from update_readme import updated
+
+    for path, text in updated().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: make readme"
+
+
+def test_claims_page_is_that_of_the_committed_runs():
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    assert (ROOT / "CLAIMS.md").read_text(encoding="utf-8") == to_markdown(
+        collect(notebooks)
+    ), "make claims"
+
+
+def test_readme_names_commands_that_exist():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+    for target in re.findall(r"(?:^|`)make ([a-z]+)", readme, re.M):
+        assert target in targets
+    for link in re.findall(r"\]\(([^)#:]+)\)", readme):
+        assert (ROOT / link).exists(), link
+
+
+def test_pretrained_model_is_the_chapters_lstm():
+    saved = d2l_lstm.load_checkpoint(PRETRAINED)
+    history = d2l_lstm.History(**saved.history)
+    assert (saved.net.cell, saved.net.num_hiddens) == ("lstm", 256)
+    assert len(history.epochs) == 500 and history.lr == [1.0] * 500
+    assert saved.metadata["batch_size"] == 32 and saved.metadata["num_steps"] == 35
+    _, valid_iter, vocab = d2l_lstm.load_time_machine_splits(32, 35)
+    assert vocab.idx_to_token == saved.vocab.idx_to_token
+    measured = d2l_lstm.evaluate_perplexity(saved.net, valid_iter)
+    assert measured == pytest.approx(history.valid_perplexity[-1], rel=1e-3)
+
+
+def test_no_tracked_file_has_an_address_of_a_registry_or_a_path_of_a_machine():
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    private = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+)/[\w.\-/]+")
+    registry = re.compile("pypi" + r"\.org|files\.python" + "hosted")
+    for name in listed.stdout.split("\n"):
+        path = ROOT / name
+        if path.suffix in (".safetensors", ".svg", ".ipynb", "") or not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8")
+        assert not private.search(text) and not registry.search(text), name
