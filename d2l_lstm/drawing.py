@@ -84,7 +84,7 @@ class Diagram:
                 "", points[-1], points[-2], zorder=2,
                 arrowprops={
                     "arrowstyle": "-|>", "color": edge, "lw": 1.3,
-                    "shrinkA": 0, "shrinkB": 0,
+                    "linestyle": style, "shrinkA": 0, "shrinkB": 0,
                 },
             )  # fmt: skip
         return self

@@ -18,9 +18,17 @@ from execute_notebooks import code_hash  # noqa: E402
 
 # What decides the running time, made small.
 SMALL = {
-    "01": {},
+    "01": dict(num_draws=200, num_epochs=2),
     "02": dict(num_epochs=6, num_hiddens=32, num_carry_steps=50, num_gate_steps=60),
-    "03": dict(num_epochs=2),
+    "03": dict(
+        num_hiddens=64,
+        num_epochs=3,
+        num_epochs_deep=2,
+        num_same=2,
+        timing_rounds=2,
+        sizes=[8, 16],
+        sizes_rounds=1,
+    ),
     "04": dict(num_epochs=2, num_seeds=2),
     "05": dict(num_epochs=2, num_seeds=2),
     "06": dict(num_epochs=2),
