@@ -31,7 +31,13 @@ SMALL = {
     ),
     "04": dict(num_epochs=2, num_seeds=2),
     "05": dict(num_epochs=2, num_seeds=2),
-    "06": dict(num_epochs=2),
+    "06": dict(
+        num_epochs=2,
+        num_epochs_short=2,
+        num_prefixes=3,
+        num_preds=100,
+        num_samples=2,
+    ),
 }
 CLAIMS = {
     "02": ["C01", "C02", "C03", "C10"],

@@ -22,6 +22,7 @@ from nbclient import NotebookClient
 from tqdm import tqdm
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 MINUTES = re.compile(r"(\*\*CPU minutes:\*\* )[\d.]+")
 
 
@@ -47,6 +48,8 @@ def _tidy(notebook) -> None:
         cell.id = f"cell-{number}"
         tags = cell.metadata.get("tags")
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        for output in cell.get("outputs", []):  # a widget without a kernel: its text
+            output.get("data", {}).pop(WIDGET, None)
 
 
 def execute(path: Path) -> float:
