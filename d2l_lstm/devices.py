@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 import paddle
@@ -35,6 +36,7 @@ def num_threads() -> int:
     return os.cpu_count() or 1
 
 
+@lru_cache
 def _is_amd_with_avx2() -> bool:
     try:
         cpu = Path("/proc/cpuinfo").read_text()

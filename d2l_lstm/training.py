@@ -184,6 +184,7 @@ def train_epoch_ch8(
 
     Source: d2l, "RNN from scratch".
     """
+    use_all_cores()
     if isinstance(net, nn.Layer):
         net.train()
     state, timer, metric = None, Timer(), Accumulator(2)
@@ -410,7 +411,6 @@ def train_ch8(
         raise ValueError("patience needs a valid_iter: what should it watch?")
     if resume and (checkpoint is None or optimizer is not None):
         raise ValueError("resume needs a checkpoint file, and plain SGD.")
-    use_all_cores()
     prefixes = _default_prefixes(vocab) if prefixes is None else prefixes
     history, best = History(), None
     if resume:

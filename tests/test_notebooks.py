@@ -30,7 +30,9 @@ SMALL = {
         sizes_rounds=1,
     ),
     "04": dict(num_epochs=2, num_seeds=2),
-    "05": dict(num_epochs=2, num_seeds=2),
+    "05": dict(
+        num_hiddens=16, num_epochs=2, num_seeds=2, speed_sizes=[16], speed_rounds=1
+    ),
     "06": dict(
         num_epochs=2,
         num_epochs_short=2,
