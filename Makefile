@@ -23,7 +23,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 run: $(READY)    ## train the chapter's LSTM on the embedded text (minutes), and predict
-	$(BIN)/d2l-lstm train
+	$(BIN)/d2l-lstm train --overwrite
 	@echo "Next: make lab, and open 01_time_machine_data.ipynb"
 
 lab: $(READY)    ## open the notebooks in JupyterLab
@@ -50,7 +50,7 @@ bench: $(READY)  ## speed against the installed d2l, in one run
 	@cat benchmarks/results.md
 
 pretrained: $(READY) ## make data/lstm_time_machine.safetensors again
-	$(BIN)/d2l-lstm train --seed 0 --checkpoint data/lstm_time_machine.safetensors
+	$(BIN)/d2l-lstm train --seed 0 --overwrite --checkpoint data/lstm_time_machine.safetensors
 
 lock: $(READY)   ## make requirements.lock again, from pyproject.toml and overrides.txt
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 \

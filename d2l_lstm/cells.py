@@ -28,25 +28,27 @@ from paddle import tanh
 from paddle.nn.functional import sigmoid
 
 
-def _normal(*shape):
+def normal(*shape):
+    """Numbers from a Gaussian of standard deviation 0.01, in this shape."""
     return paddle.randn(shape) * 0.01
 
 
-def _three(vocab_size, num_hiddens):
+def three(vocab_size, num_hiddens):
     """W_x, W_h and b of one gate: (d, h), (h, h), (h,)."""
     return (
-        _normal(vocab_size, num_hiddens),
-        _normal(num_hiddens, num_hiddens),
+        normal(vocab_size, num_hiddens),
+        normal(num_hiddens, num_hiddens),
         paddle.zeros([num_hiddens]),
     )
 
 
-def _output_layer(vocab_size, num_hiddens):
+def output_layer(vocab_size, num_hiddens):
     """W_q and b_q: (h, q), (q,)."""
-    return _normal(num_hiddens, vocab_size), paddle.zeros([vocab_size])
+    return normal(num_hiddens, vocab_size), paddle.zeros([vocab_size])
 
 
-def _attach_gradients(params):
+def attach_gradients(params):
+    """Ask Paddle for the gradients of these parameters; return them."""
     for param in params:
         param.stop_gradient = False
     return params
@@ -58,8 +60,8 @@ def _attach_gradients(params):
 
 def get_rnn_params(vocab_size, num_hiddens):
     """W_xh, W_hh, b_h, W_hq, b_q. Source: d2l, "RNN from scratch"."""
-    hidden = _three(vocab_size, num_hiddens)
-    return _attach_gradients([*hidden, *_output_layer(vocab_size, num_hiddens)])
+    hidden = three(vocab_size, num_hiddens)
+    return attach_gradients([*hidden, *output_layer(vocab_size, num_hiddens)])
 
 
 def init_rnn_state(batch_size, num_hiddens):
@@ -90,13 +92,13 @@ def get_lstm_params(vocab_size, num_hiddens):
 
     Source: d2l, "Long Short-Term Memory (LSTM)".
     """
-    return _attach_gradients(
+    return attach_gradients(
         [
-            *_three(vocab_size, num_hiddens),  # input gate
-            *_three(vocab_size, num_hiddens),  # forget gate
-            *_three(vocab_size, num_hiddens),  # output gate
-            *_three(vocab_size, num_hiddens),  # candidate memory cell
-            *_output_layer(vocab_size, num_hiddens),
+            *three(vocab_size, num_hiddens),  # input gate
+            *three(vocab_size, num_hiddens),  # forget gate
+            *three(vocab_size, num_hiddens),  # output gate
+            *three(vocab_size, num_hiddens),  # candidate memory cell
+            *output_layer(vocab_size, num_hiddens),
         ]
     )
 
@@ -151,7 +153,7 @@ def get_peephole_params(vocab_size, num_hiddens, peepholes="ifo"):
     if set(peepholes) - set("ifo"):
         raise ValueError(f"peepholes is {peepholes!r}; it may have i, f and o only.")
     *gates, W_hq, b_q = get_lstm_params(vocab_size, num_hiddens)
-    p = _attach_gradients([paddle.zeros([num_hiddens]) for _ in "ifo"])
+    p = attach_gradients([paddle.zeros([num_hiddens]) for _ in "ifo"])
     for gate, weight in zip("ifo", p):
         weight.stop_gradient = gate not in peepholes
     return [*gates, *p, W_hq, b_q]
@@ -189,12 +191,12 @@ def peephole(inputs, state, params):
 
 def get_cifg_params(vocab_size, num_hiddens):
     """Weights of the input and output gates, the candidate, the output layer."""
-    return _attach_gradients(
+    return attach_gradients(
         [
-            *_three(vocab_size, num_hiddens),  # input gate
-            *_three(vocab_size, num_hiddens),  # output gate
-            *_three(vocab_size, num_hiddens),  # candidate memory cell
-            *_output_layer(vocab_size, num_hiddens),
+            *three(vocab_size, num_hiddens),  # input gate
+            *three(vocab_size, num_hiddens),  # output gate
+            *three(vocab_size, num_hiddens),  # candidate memory cell
+            *output_layer(vocab_size, num_hiddens),
         ]
     )
 
@@ -223,7 +225,7 @@ def cifg(inputs, state, params):
 def get_peephole_cifg_params(vocab_size, num_hiddens):
     """The CIFG's parameters and the peephole weights p_i and p_o, each (h,)."""
     *gates, W_hq, b_q = get_cifg_params(vocab_size, num_hiddens)
-    p = _attach_gradients([paddle.zeros([num_hiddens]) for _ in "io"])
+    p = attach_gradients([paddle.zeros([num_hiddens]) for _ in "io"])
     return [*gates, *p, W_hq, b_q]
 
 
@@ -257,12 +259,12 @@ def get_gru_params(vocab_size, num_hiddens):
 
     Source: d2l, "Gated Recurrent Units (GRU)".
     """
-    return _attach_gradients(
+    return attach_gradients(
         [
-            *_three(vocab_size, num_hiddens),  # update gate
-            *_three(vocab_size, num_hiddens),  # reset gate
-            *_three(vocab_size, num_hiddens),  # candidate hidden state
-            *_output_layer(vocab_size, num_hiddens),
+            *three(vocab_size, num_hiddens),  # update gate
+            *three(vocab_size, num_hiddens),  # reset gate
+            *three(vocab_size, num_hiddens),  # candidate hidden state
+            *output_layer(vocab_size, num_hiddens),
         ]
     )
 
@@ -290,7 +292,7 @@ def gru(inputs, state, params):
 def get_gru_reset_after_params(vocab_size, num_hiddens):
     """The GRU's parameters and c_h, (h,), a bias inside the reset product."""
     *gates, W_hq, b_q = get_gru_params(vocab_size, num_hiddens)
-    (c_h,) = _attach_gradients([paddle.zeros([num_hiddens])])
+    (c_h,) = attach_gradients([paddle.zeros([num_hiddens])])
     return [*gates, c_h, W_hq, b_q]
 
 
@@ -391,3 +393,6 @@ def get_cell(name: str) -> Cell:
     if name not in CELLS:
         raise ValueError(f"unknown cell {name!r}; choose one of {', '.join(CELLS)}.")
     return CELLS[name]
+
+
+_three, _output_layer, _attach_gradients = three, output_layer, attach_gradients

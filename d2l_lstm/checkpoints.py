@@ -77,7 +77,7 @@ class Checkpoint:
     versions: dict = field(default_factory=dict)
 
 
-def _describe(net) -> dict:
+def describe(net) -> dict:
     """The facts from which `_build` makes the same model again."""
     sizes = {"vocab_size": net.vocab_size, "num_hiddens": net.num_hiddens}
     if isinstance(net, RNNModelScratch):
@@ -102,11 +102,13 @@ def _describe(net) -> dict:
     }
 
 
-def _build(model: dict):
+def _build(model: dict, num_numbers: int):
     kind, v, h = model["kind"], model["vocab_size"], model["num_hiddens"]
     for size in (v, h):
         if not isinstance(size, int) or not 1 <= size <= 1_000_000:
             raise ValueError(f"a size of {size!r}")
+    if v * h > num_numbers:
+        raise ValueError(f"sizes of {v} and {h}, but {num_numbers} numbers")
     if kind in ("scratch", "ScratchLayer") and model["cell"] not in CELLS:
         raise ValueError(f"the unknown cell {model['cell']!r}")
     if kind == "scratch":
@@ -184,7 +186,7 @@ def save_checkpoint(
     """
     facts = {
         "format": FORMAT,
-        "model": _describe(net),
+        "model": describe(net),
         "vocab": vocab.idx_to_token,
         "history": history,
         "metadata": metadata or {},
@@ -193,6 +195,11 @@ def save_checkpoint(
     }
     tensors = {**(weights or parameters_of(net)), **(more_tensors or {})}
     arrays = {n: np.ascontiguousarray(t.numpy()) for n, t in tensors.items()}
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise CheckpointError(
+                f"{path} was not written: numbers in {name} are not finite."
+            )
     description = json.dumps(facts)
     table = {"d2l_lstm": description, "sha256": _checksum(description, arrays)}
     write_atomically(path, lambda temporary: save_file(arrays, temporary, table))
@@ -275,7 +282,7 @@ def _assemble(path, facts, arrays) -> Checkpoint:
     metadata = facts["metadata"]
     if metadata.get("normalization", "book") not in NORMALIZATIONS:
         raise ValueError("an unknown normalization")
-    net = _build(model)
+    net = _build(model, sum(array.size for array in arrays.values()))
     weights = {}
     for name, parameter in parameters_of(net).items():
         array = arrays.pop(name, None)

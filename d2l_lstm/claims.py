@@ -14,6 +14,8 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
+
 MIME = "application/vnd.d2l-lstm.claim+json"
 VERDICTS = ("holds", "holds with limits", "does not hold")
 
@@ -76,8 +78,8 @@ def claim(id: str, verdict: bool | str, evidence: str) -> Claim:
     """
     if id not in CLAIMS:
         raise ValueError(f"unknown claim {id!r}; there are {', '.join(CLAIMS)}.")
-    if not isinstance(verdict, str):
-        verdict = "holds" if bool(verdict) else "does not hold"
+    if isinstance(verdict, (bool, np.bool_)):
+        verdict = "holds" if verdict else "does not hold"
     if verdict not in VERDICTS:
         raise ValueError(f"verdict is {verdict!r}; choose one of {VERDICTS}.")
     if not evidence.strip():
@@ -110,7 +112,7 @@ def to_markdown(outcomes: list[dict]) -> str:
     ]
     for o in outcomes:
         link = f"[{o['notebook'][:2]}](notebooks/{o['notebook']})"
-        evidence = o["evidence"].replace("|", "\\|")
+        evidence = " ".join(o["evidence"].split()).replace("|", "\\|")
         verdict = f"**{o['verdict']}**"
         columns = (o["id"], CLAIMS[o["id"]], verdict, evidence, link)
         lines.append(f"| {' | '.join(columns)} |")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+import unicodedata
 import warnings
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,8 @@ PRETRAINED = DATA / "lstm_time_machine.safetensors"
 CHECKPOINT = Path("time_machine_lstm.safetensors")
 PREFIXES = ("time traveller", "traveller", "the time machine", "you ", "tr")
 _CONCISE = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru_reset_after": "GRU"}
+
+CHAPTER_NAME = "The Time Machine, chapter I"
 
 app = typer.Typer(
     help="Train a character language model on The Time Machine or any text, and let it "
@@ -31,14 +34,14 @@ Checkpoint = Annotated[
 ]
 Text = Annotated[
     Path | None,
-    typer.Option("--text", "-t", help="A UTF-8 text file. [default: The Time Machine]"),
+    typer.Option("--text", "-t", help="A UTF-8 text file. (default: The Time Machine)"),
 ]
 Seed = Annotated[int | None, typer.Option(help="The same seed gives the same result.")]
 Normalize = Annotated[
     str | None,
     typer.Option(
         help="book: letters a to z and spaces; unicode: any script, lower case, single "
-        "spaces; none: as it is. [default: book for The Time Machine, else unicode]"
+        "spaces; none: as it is. (default: book for The Time Machine, else unicode)"
     ),
 ]
 
@@ -90,6 +93,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the checkpoint.")
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier checkpoint.")
+    ] = False,
 ):
     """Train a language model. Without options: the book's LSTM, 500 epochs.
 
@@ -106,6 +112,11 @@ def train(
     from .training import train_ch8
 
     get_cell(cell)
+    if checkpoint.exists() and not (resume or overwrite):
+        raise ValueError(
+            f"{checkpoint} exists; --resume goes on with it, --overwrite replaces it, "
+            "-c FILE writes another file."
+        )
     if concise and cell not in _CONCISE:
         raise ValueError(
             f"Paddle has no layer for the cell {cell!r}; --concise goes with "
@@ -128,7 +139,8 @@ def train(
         f"validate on, {len(vocab)} in the vocabulary"
     )
     beginnings = [
-        "".join(vocab.to_tokens(corpus[i : i + 8].tolist())) for i in (0, 500)
+        "".join(vocab.to_tokens(corpus[i : i + 8].tolist()))
+        for i in (0, len(corpus) // 2)
     ]
     prefixes = [p for p in PREFIXES if all(c in vocab for c in p)] or beginnings
     history = train_ch8(
@@ -144,7 +156,7 @@ def train(
         resume=resume,
         metadata={
             "normalization": normalization,
-            "text": text.name if text else "The Time Machine, chapter I",
+            "text": text.name if text else CHAPTER_NAME,
             "num_train": num_train,
             "num_valid": len(corpus) - num_train,
             "batch_size": batch_size,
@@ -167,6 +179,8 @@ def _prefixes(prefix: str | None) -> list[str]:
         raise ValueError(
             "no prefix; give --prefix 'time traveller', or lines of input."
         )
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(encoding="utf-8")
     lines = [line.rstrip("\r\n") for line in sys.stdin]
     if not any(lines):
         raise ValueError("no prefix: standard input is empty.")
@@ -177,7 +191,7 @@ def _prefixes(prefix: str | None) -> list[str]:
 def predict(
     prefix: Annotated[
         str | None,
-        typer.Option("--prefix", "-p", help="[default: each line of standard input]"),
+        typer.Option("--prefix", "-p", help="(default: each line of standard input)"),
     ] = None,
     num_preds: Annotated[
         int, typer.Option("--num-preds", "-n", help="Characters to add.")
@@ -200,10 +214,12 @@ def predict(
 
     prefixes = _prefixes(prefix)
     saved = load_checkpoint(checkpoint)
-    lower = saved.metadata.get("normalization", "book") != "none"
+    as_it_is = saved.metadata.get("normalization", "book") == "none"
+    if seed is not None and seed < 0:
+        raise ValueError(f"seed is {seed}; it must be 0 or more.")
     for given in prefixes:
         text = generate(
-            given.lower() if lower else given,
+            given if as_it_is else unicodedata.normalize("NFC", given).lower(),
             num_preds,
             saved.net,
             saved.vocab,
@@ -234,7 +250,7 @@ def evaluate(
     normalized = normalize_text(raw, facts.get("normalization", "book"))
     corpus = saved.vocab.encode(normalized)
     n, m = facts.get("num_train", 10000), facts.get("num_valid", 5000)
-    own = text.name == facts.get("text") if text else "num_train" in facts
+    own = facts.get("text") == (text.name if text else CHAPTER_NAME)
     parts = {"the whole text": corpus}
     if own and len(corpus) >= n + m:
         parts = {"trained on": corpus[:n], "held out": corpus[n : n + m]}

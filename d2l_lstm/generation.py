@@ -29,6 +29,14 @@ def _decode(prefix, indices, vocab) -> str:
     return separator.join([*prefix, *vocab.to_tokens(indices)])
 
 
+def check_sampling(temperature: float, top_k: int | None) -> None:
+    """Refuse a negative temperature and a `top_k` below 1, with a ValueError."""
+    if temperature < 0 or not np.isfinite(temperature):
+        raise ValueError(f"temperature is {temperature}; it must be 0 or more.")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k is {top_k}; it must be at least 1.")
+
+
 def next_token_probabilities(y, temperature: float = 1.0, top_k: int | None = None):
     """The distribution that the next token is drawn from.
 
@@ -40,7 +48,11 @@ def next_token_probabilities(y, temperature: float = 1.0, top_k: int | None = No
 
     Returns:
         (vocab_size,), float64, sums to 1.
+
+    Raises:
+        ValueError: for a negative temperature, or a `top_k` below 1.
     """
+    check_sampling(temperature, top_k)
     y = np.array(y, dtype=np.float64)
     y[0] = -np.inf  # <unk>
     if top_k is not None and top_k < len(y) - 1:
@@ -87,10 +99,7 @@ def generate(
     """
     if num_preds < 0:
         raise ValueError(f"num_preds is {num_preds}; it must be 0 or more.")
-    if temperature < 0 or not np.isfinite(temperature):
-        raise ValueError(f"temperature is {temperature}; it must be 0 or more.")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k is {top_k}; it must be at least 1.")
+    check_sampling(temperature, top_k)
     draw = np.random.default_rng(seed)
     inputs, outputs = _encode_prefix(prefix, vocab), []
     was_training = isinstance(net, nn.Layer) and net.training

@@ -6,6 +6,7 @@ is imported only where a notebook shows something.
 
 from __future__ import annotations
 
+import html
 import io
 import sys
 
@@ -125,7 +126,7 @@ class LiveFigure:
                 buffer, format="svg", metadata={"Date": None}, bbox_inches="tight"
             )
         svg = SVG(buffer.getvalue())
-        shown = HTML(f"{svg.data}<pre>{text}</pre>") if text else svg
+        shown = HTML(f"{svg.data}<pre>{html.escape(text)}</pre>") if text else svg
         if self._handle is None:
             self._handle = display(shown, display_id=True)
         else:

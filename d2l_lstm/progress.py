@@ -90,6 +90,11 @@ class Progress:
             for text in texts:
                 self.bar.write(f"  epoch {self.bar.n:>4}  {text}", file=sys.stderr)
 
+    def clear(self) -> None:
+        """Take the bar away."""
+        if self.enabled:
+            self.bar.close()
+
     def close(self, history, device, samples: list[str]) -> None:
         """Leave behind the figure, the result in one line, and the samples."""
         if not self.enabled:

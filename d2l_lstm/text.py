@@ -325,7 +325,12 @@ def load_corpus_time_machine(
     )
 
 
-def _check_batching(batch_size: int, num_steps: int, num_tokens: int, needed: int):
+def check_batching(batch_size: int, num_steps: int, num_tokens: int, needed: int):
+    """Refuse sizes below 1, and a corpus with fewer tokens than are needed.
+
+    Raises:
+        ValueError: with the sizes, and what would be right.
+    """
     for name, value in (("batch_size", batch_size), ("num_steps", num_steps)):
         if not isinstance(value, (int, np.integer)) or value < 1:
             raise ValueError(f"{name} is {value!r}; it must be a whole number from 1.")
@@ -350,7 +355,7 @@ def seq_data_iter_random(corpus, batch_size: int, num_steps: int):
     """
     corpus = np.asarray(corpus)
     needed = (batch_size + 1) * num_steps
-    _check_batching(batch_size, num_steps, len(corpus), needed)
+    check_batching(batch_size, num_steps, len(corpus), needed)
     corpus = corpus[random.randint(0, num_steps - 1) :]
     num_subseqs = (len(corpus) - 1) // num_steps  # minus 1: the last token is a label
     starts = list(range(0, num_subseqs * num_steps, num_steps))
@@ -385,7 +390,7 @@ def seq_data_iter_sequential(
     corpus = np.asarray(corpus)
     fixed = offset is not None
     needed = batch_size + 1 if fixed else (batch_size + 1) * num_steps + 1
-    _check_batching(batch_size, num_steps, len(corpus), needed)
+    check_batching(batch_size, num_steps, len(corpus), needed)
     offset = offset if fixed else random.randint(0, num_steps)
     length = (len(corpus) - offset - 1) // batch_size
     rows = slice(offset, offset + batch_size * length)
@@ -426,11 +431,11 @@ class SeqDataLoader:
         self.batch_size, self.num_steps = batch_size, num_steps
         self.use_random_iter, self.offset = use_random_iter, offset
         shortest = batch_size + 1 if offset is not None else self._shortest()
-        _check_batching(batch_size, num_steps, len(corpus), shortest)
+        check_batching(batch_size, num_steps, len(corpus), shortest)
 
     def _shortest(self) -> int:
         """Tokens that give at least one minibatch, whatever the random offset."""
-        _check_batching(self.batch_size, self.num_steps, 1, 1)
+        check_batching(self.batch_size, self.num_steps, 1, 1)
         return (self.batch_size + 1) * self.num_steps + (not self.use_random_iter)
 
     def __iter__(self):

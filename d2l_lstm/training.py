@@ -19,7 +19,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from .checkpoints import CheckpointError, load_checkpoint, save_checkpoint
+from .checkpoints import CheckpointError, describe, load_checkpoint, save_checkpoint
 from .devices import to_device, use_all_cores
 from .generation import predict_ch8
 from .models import parameters_of
@@ -208,7 +208,7 @@ def train_epoch_ch8(
         else:
             updater(batch_size=1)  # the loss is a mean already
         metric.add(value * y.size, y.size)
-    return math.exp(metric[0] / metric[1]), metric[1] / timer.stop()
+    return _perplexity(metric[0] / metric[1]), metric[1] / timer.stop()
 
 
 def evaluate_perplexity(net, data_iter, device=None) -> float:
@@ -224,20 +224,25 @@ def evaluate_perplexity(net, data_iter, device=None) -> float:
         net.eval()
     fresh = getattr(data_iter, "use_random_iter", False)
     state, total, count = None, 0.0, 0
-    with paddle.no_grad():
-        for X, Y in data_iter:
-            if state is None or fresh:
-                state = net.begin_state(batch_size=X.shape[0])
-            y = Y.T.reshape([-1])
-            X, y = to_device(X, device), to_device(y, device)
-            y_hat, state = net(X, state)
-            total += float(F.cross_entropy(y_hat, y, reduction="sum"))
-            count += y.size
-    if was_training:
-        net.train()
+    try:
+        with paddle.no_grad():
+            for X, Y in data_iter:
+                if state is None or fresh:
+                    state = net.begin_state(batch_size=X.shape[0])
+                y = Y.T.reshape([-1])
+                X, y = to_device(X, device), to_device(y, device)
+                y_hat, state = net(X, state)
+                total += float(F.cross_entropy(y_hat, y, reduction="sum"))
+                count += y.size
+    finally:
+        if was_training:
+            net.train()
     if not count:
         raise ValueError("the data yields no minibatch; there is nothing to evaluate.")
-    nats = total / count
+    return _perplexity(total / count)
+
+
+def _perplexity(nats: float) -> float:
     return math.exp(nats) if nats < 700 else math.inf
 
 
@@ -254,10 +259,13 @@ def _random_state() -> dict:
 def _set_random_state(state: dict) -> None:
     version, numbers, gauss = state["python"]
     random.setstate((version, tuple(numbers), gauss))
-    generators = paddle.get_rng_state()
-    for generator, values in zip(generators, state["paddle"], strict=True):
+    generators = []
+    for now, values in zip(paddle.get_rng_state(), state["paddle"], strict=True):
         *head, engine = values
+        # A new object: __setstate__ of one that has a state already does nothing.
+        generator = type(now).__new__(type(now))
         generator.__setstate__((*head, list(engine.encode("ascii"))))
+        generators.append(generator)
     paddle.set_rng_state(generators)
 
 
@@ -273,7 +281,9 @@ def _restore(net, weights: dict) -> None:
 def _lr_at(lr, epoch: int) -> float:
     """The learning rate of an epoch, from 0: of a number, a schedule, a function."""
     if isinstance(lr, paddle.optimizer.lr.LRScheduler):
-        lr.step(epoch)
+        # One by one: some schedules compute a rate from the one before.
+        for e in range(lr.last_epoch + 1 if lr.last_epoch < epoch else 0, epoch + 1):
+            lr.step(e)
         return float(lr())
     return float(lr(epoch)) if callable(lr) else float(lr)
 
@@ -317,7 +327,7 @@ class _Snapshot:
         )
 
 
-def _resume(net, checkpoint, with_patience: bool) -> tuple[History, dict | None]:
+def _resume(net, vocab, checkpoint, with_patience: bool) -> tuple[History, dict | None]:
     """Put a saved run's last weights and random numbers back.
 
     Returns its history, and its best weights if it kept them.
@@ -340,11 +350,14 @@ def _resume(net, checkpoint, with_patience: bool) -> tuple[History, dict | None]
     last = saved.weights
     if has_best:
         last = {n.removeprefix("last."): t for n, t in saved.more_tensors.items()}
-    shapes = {name: list(p.shape) for name, p in parameters_of(net).items()}
-    if {name: list(t.shape) for name, t in last.items()} != shapes:
+    if describe(saved.net) != describe(net):
         raise CheckpointError(
-            f"{checkpoint} holds another model than the one to train: its weights have "
-            "other names or shapes."
+            f"{checkpoint} holds another model than the one to train: "
+            "another cell, layer or size."
+        )
+    if saved.vocab.idx_to_token != vocab.idx_to_token:
+        raise CheckpointError(
+            f"{checkpoint} was trained with another vocabulary, so on another text."
         )
     _restore(net, last)
     _set_random_state(saved.training["random"])
@@ -378,8 +391,8 @@ def train_ch8(
         lr: learning rate: a number, a function of the epoch (from 0), or a
             `paddle.optimizer.lr` schedule, which is stepped once an epoch.
         num_epochs: epochs in all, those of a run that is resumed included.
-        valid_iter: minibatches of another text, measured every `valid_every` epochs and
-            after the last.
+        valid_iter: minibatches of another text, measured every `valid_every` epochs,
+            and after the last one unless there is `patience`.
         patience: stop when the validation perplexity has not fallen for this many
             epochs, and put back the best weights.
         theta: largest norm of the gradient.
@@ -407,6 +420,13 @@ def train_ch8(
     for name, value in (("num_epochs", num_epochs), ("valid_every", valid_every)):
         if value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1.")
+    if patience is not None and patience < 1:
+        raise ValueError(f"patience is {patience}; it must be at least 1.")
+    if isinstance(lr, paddle.optimizer.lr.ReduceOnPlateau):
+        raise ValueError(
+            "lr is a ReduceOnPlateau, which wants to see the loss; give a schedule of "
+            "the epoch, or patience."
+        )
     if patience is not None and valid_iter is None:
         raise ValueError("patience needs a valid_iter: what should it watch?")
     if resume and (checkpoint is None or optimizer is not None):
@@ -414,7 +434,7 @@ def train_ch8(
     prefixes = _default_prefixes(vocab) if prefixes is None else prefixes
     history, best = History(), None
     if resume:
-        history, best = _resume(net, checkpoint, patience is not None)
+        history, best = _resume(net, vocab, checkpoint, patience is not None)
     snapshot = _Snapshot(_copy(net), _random_state(), best)
     loss = nn.CrossEntropyLoss()
     shown = Progress(num_epochs, len(history.epochs), enabled=progress)
@@ -441,7 +461,9 @@ def train_ch8(
                     f"smaller learning rate, or clip the gradient at a smaller norm "
                     f"than theta={theta:g}."
                 ) from None
-            due = (epoch + 1) % valid_every == 0 or epoch + 1 == num_epochs
+            # With patience only on schedule: a longer run has to choose the same best.
+            due = (epoch + 1) % valid_every == 0
+            due = due or (epoch + 1 == num_epochs and patience is None)
             if due and valid_iter is not None:
                 valid = evaluate_perplexity(net, valid_iter, device)
             finished = _Snapshot(_copy(net), _random_state(), snapshot.best)
@@ -458,6 +480,9 @@ def train_ch8(
         history.stopped = "interrupted"
         _restore(net, snapshot.weights)
         _set_random_state(snapshot.random)
+    except BaseException:
+        shown.clear()
+        raise
     save()
     if history.stopped != "interrupted" and patience is not None and snapshot.best:
         _restore(net, snapshot.best)

@@ -1,0 +1,429 @@
+"""The command line, as a person and as a program use it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+
+import d2l_lstm as d2l
+import pytest
+from d2l_lstm import cli
+
+CHINESE = "时间旅行者对我们讲解一个深奥的问题。他的灰色眼睛闪闪发光，面色红润而生动。\n"
+SMALL = ["--hidden", "8", "--epochs", "2"]
+TOY = ["--batch-size", "4", "--num-steps", "5"]
+
+
+def command(*arguments, stdin=None, **environment):
+    """Run the command as a process; its output in bytes."""
+    return subprocess.run(
+        [sys.executable, "-m", "d2l_lstm.cli", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        env={**os.environ, **environment},
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command in this process: exit status, standard output, standard error."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["d2l-lstm", *map(str, arguments)])
+        capsys.readouterr()
+        with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
+            warnings.simplefilter("default")
+            cli.main()
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("cli")
+
+
+@pytest.fixture(scope="session")
+def trained(folder):
+    """Trained on the embedded text, by the command: its result and its file."""
+    file = folder / "time machine.safetensors"
+    done = command("train", *SMALL, "-c", file)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode(), file
+
+
+@pytest.fixture(scope="session")
+def chinese(folder):
+    """A Chinese text, and the file of a model trained on it."""
+    text = folder / "时间.txt"
+    text.write_text(CHINESE * 15, encoding="utf-8")
+    file = folder / "时间.safetensors"
+    done = command(
+        "train", "-t", text, "-c", file, *SMALL, *TOY, PYTHONIOENCODING="cp1252"
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return text, file, done
+
+
+def refused(result, *named):
+    """One line on standard error, exit status 2; returns the standard output."""
+    status, out, err = result
+    assert status == 2 and "Traceback" not in err
+    shown = [line.rsplit("\r", 1)[-1] for line in err.removesuffix("\n").split("\n")]
+    lines = [line for line in shown if line.strip("\x1b[A ")]
+    assert len(lines) == 1 and lines[0].startswith("d2l-lstm: "), err
+    assert all(word in lines[0] for word in named), err
+    return out
+
+
+# --------------------------------------------------------------------------------------
+# Training
+
+
+def test_training_says_what_it_does_and_what_to_do_next(trained):
+    out, file = trained
+    assert out.startswith("lstm, 8 hidden units, ") and "10,000 characters" in out
+    assert "finished after 2 epochs" in out and "perplexity" in out
+    assert out.count("\ntime traveller") == 1 and "\nthe time machine" in out
+    assert f"Saved in {file}" in out and "d2l-lstm predict" in out
+    assert d2l.load_checkpoint(file).history["epochs"] == [1, 2]
+
+
+def test_a_chinese_text_is_a_corpus(chinese):
+    text, file, done = chinese
+    saved = d2l.load_checkpoint(file)
+    assert set(saved.vocab.idx_to_token[1:]) == set(CHINESE.strip() + " ")
+    assert saved.metadata["normalization"] == "unicode"
+    assert saved.metadata["text"] == text.name
+    assert "时间" in done.stdout.decode("utf-8")  # whatever the console's encoding
+
+
+def test_the_same_seed_trains_the_same_model(run, folder, trained):
+    weights = []
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        status, _, err = run("train", *SMALL, "-c", folder / name, "--seed", seed)
+        assert status == 0, err
+        net = d2l.load_checkpoint(folder / name).net
+        weights.append([p.numpy().tobytes() for p in net.params])
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_a_run_is_resumed(run, chinese, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    options = ["train", "-t", chinese[0], *TOY, "--hidden", "8"]
+    assert run(*options, "--epochs", "4", "-c", whole)[0] == 0
+    assert run(*options, "--epochs", "2", "-c", parts)[0] == 0
+    status, out, _ = run(*options, "--epochs", "4", "-c", parts, "--resume")
+    assert status == 0 and "finished after 4 epochs" in out
+    one, other = (d2l.load_checkpoint(path).net.params for path in (whole, parts))
+    assert [p.numpy().tobytes() for p in one] == [p.numpy().tobytes() for p in other]
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru_reset_after"])
+def test_concise_trains_the_layer_of_paddle(run, chinese, tmp_path, cell):
+    options = ["--cell", cell, "--concise", *SMALL, *TOY]
+    status, out, err = run("train", "-t", chinese[0], "-c", tmp_path / "c", *options)
+    assert status == 0, err
+    assert isinstance(d2l.load_checkpoint(tmp_path / "c").net, d2l.RNNModel)
+
+
+def test_a_text_of_a_few_lines_is_a_corpus(run, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text(CHINESE * 6, encoding="utf-8")
+    status, out, err = run("train", "-t", text, "-c", tmp_path / "c", *SMALL, *TOY)
+    assert status == 0, err
+    assert "Saved in" in out
+
+
+def test_another_cell_and_normalization_are_used(run, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("The Time, Traveller! " * 30, encoding="utf-8")
+    options = ["--cell", "peephole_cifg", "--normalize", "none", *SMALL, *TOY]
+    status, out, err = run("train", "-t", text, "-c", tmp_path / "c", *options)
+    assert status == 0, err
+    saved = d2l.load_checkpoint(tmp_path / "c")
+    assert saved.net.cell == "peephole_cifg" and "T" in saved.vocab
+    assert saved.metadata["normalization"] == "none"
+
+
+# --------------------------------------------------------------------------------------
+# Predicting
+
+
+def test_a_prefix_is_continued_by_as_many_characters(run, trained):
+    status, out, err = run("predict", "-c", trained[1], "-p", "Time ", "-n", 12)
+    assert (status, err) == (0, "")
+    assert out.startswith("time ") and len(out) == 5 + 12 + 1
+    saved = d2l.load_checkpoint(trained[1])
+    assert out == d2l.predict_ch8("time ", 12, saved.net, saved.vocab) + "\n"
+
+
+def test_nothing_to_add_returns_the_prefix(run, trained):
+    assert run("predict", "-c", trained[1], "-p", "time", "-n", 0)[1] == "time\n"
+
+
+def test_each_line_of_standard_input_is_a_prefix(trained):
+    done = command("predict", "-c", trained[1], "-n", 5, stdin=b"time\r\n\nthe \nyou\n")
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = done.stdout.decode().splitlines()
+    assert [(line[:3], len(line)) for line in lines] == [
+        ("tim", 9),
+        ("the", 9),
+        ("you", 8),
+    ]
+
+
+@pytest.mark.parametrize("how", ["option", "input"])
+def test_text_is_utf8_whatever_the_encoding_of_the_console(chinese, how):
+    prefix = {"option": ["-p", "时间"], "input": []}[how]
+    done = command(
+        *["predict", "-c", chinese[1], "-n", 4, "--json", *prefix],
+        stdin="时间\n".encode(),
+        PYTHONIOENCODING="cp1252",
+        PYTHONUTF8="0",
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    answer = json.loads(done.stdout.decode("utf-8"))
+    assert answer["prefix"] == "时间" and answer["text"].startswith("时间")
+    assert len(answer["text"]) == 6
+
+
+def test_json_says_what_was_asked_and_answered(run, trained):
+    options = ["--temperature", 0.8, "--top-k", 5, "--seed", 1, "-n", 7, "--json"]
+    status, out, _ = run("predict", "-c", trained[1], "-p", "The", *options)
+    answer = json.loads(out)
+    text = answer.pop("text")
+    assert text.startswith("the") and len(text) == 10
+    assert answer == {
+        "prefix": "The",
+        "num_preds": 7,
+        "temperature": 0.8,
+        "top_k": 5,
+        "seed": 1,
+    }
+
+
+def test_the_same_seed_gives_the_same_text(run, trained):
+    options = ["predict", "-c", trained[1], "-p", "the", "--temperature", 1]
+    texts = [run(*options, "--seed", seed)[1] for seed in (1, 1, 2, 3)]
+    assert texts[0] == texts[1] and len(set(texts)) == 3
+
+
+def test_one_best_character_is_greedy(run, trained):
+    options = ["predict", "-c", trained[1], "-p", "the"]
+    greedy = run(*options)[1]
+    assert run(*options, "--temperature", 5, "--top-k", 1)[1] == greedy
+
+
+def test_unknown_characters_are_a_warning_of_one_line(run, trained):
+    status, out, err = run("predict", "-c", trained[1], "-p", "时 time 7", "-n", 3)
+    assert status == 0 and out.startswith("时 time 7")
+    assert err.startswith("warning: ") and err.count("\n") == 1
+    assert "'7' '时'" in err
+
+
+def test_a_prefix_in_the_decomposed_form_is_known_to_a_composed_vocabulary(
+    run, tmp_path
+):
+    text = tmp_path / "text.txt"
+    text.write_text("le voyageur du temps a été là " * 20, encoding="utf-8")
+    run("train", "-t", text, "-c", tmp_path / "c", *SMALL, *TOY)
+    status, out, err = run("predict", "-c", tmp_path / "c", "-p", "e\u0301te\u0301")
+    assert (status, err) == (0, "")
+    assert out.startswith("été")
+
+
+def test_a_model_of_unnormalized_text_keeps_capitals(run, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("The Time Traveller " * 30, encoding="utf-8")
+    run("train", "-t", text, "-c", tmp_path / "c", "--normalize", "none", *SMALL, *TOY)
+    status, out, err = run("predict", "-c", tmp_path / "c", "-p", "Time", "-n", 2)
+    assert (status, err) == (0, "") and out.startswith("Time")
+
+
+def best_of_three(action):
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        action()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def test_predict_answers_soon_after_paddle_is_imported(trained):
+    arguments = [sys.executable, "-W", "ignore", "-c", "import paddle"]
+    paddle = best_of_three(
+        lambda: subprocess.run(arguments, check=True, capture_output=True)
+    )
+    answer = best_of_three(
+        lambda: command("predict", "-c", trained[1], "-p", "time traveller")
+    )
+    assert answer - paddle < 4  # two on a machine that is not busy
+
+
+# --------------------------------------------------------------------------------------
+# Evaluating, info, help
+
+
+def test_a_model_is_evaluated_on_its_own_split(run, trained):
+    status, out, err = run("evaluate", "-c", trained[1])
+    assert (status, err) == (0, "")
+    first, second = out.splitlines()
+    assert first.startswith("trained on: perplexity ") and "10,000" in first
+    assert second.startswith("held out: perplexity ") and "5,000" in second
+    history = d2l.load_checkpoint(trained[1]).history
+    wanted = f"perplexity {history['valid_perplexity'][-1]:.3f}"
+    assert wanted in second
+
+
+def test_a_model_is_evaluated_on_the_text_it_was_given(run, chinese):
+    status, out, err = run("evaluate", "-c", chinese[1], "-t", chinese[0])
+    assert (status, err) == (0, "")
+    assert [line.split(":")[0] for line in out.splitlines()] == [
+        "trained on",
+        "held out",
+    ]
+
+
+def test_a_text_that_the_model_never_saw_is_not_called_its_own(run, chinese, trained):
+    status, out, _ = run("evaluate", "-c", chinese[1])  # The Time Machine
+    assert status == 0 and "trained on" not in out and "unknown to the model" in out
+    status, out, _ = run("evaluate", "-c", trained[1], "-t", chinese[0])
+    assert status in (0, 2) and "trained on" not in out
+
+
+def test_info_prints_versions_threads_and_places(run):
+    status, out, err = run("info")
+    assert (status, err) == (0, "")
+    values = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert values["Python"].startswith(".".join(map(str, sys.version_info[:2])))
+    assert {"paddle", "numpy", "d2l", "device", "cores", "threads"} <= set(values)
+    assert "timemachine_chapter1.txt" in values["chapter"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["train", "predict", "evaluate", "info"]),
+        (["train"], ["--text", "--cell", "--resume", "Ctrl-C", "--seed"]),
+        (["train"], ["default: The Time Machine", "else unicode"]),
+        (["predict"], ["--prefix", "--temperature", "--top-k", "--json"]),
+        (["predict"], ["default: each line of standard input"]),
+        (["evaluate"], ["--checkpoint", "--text"]),
+        (["info"], ["Versions"]),
+    ],
+)
+def test_help_names_the_options_and_what_is_used_without_them(
+    run, monkeypatch, arguments, words
+):
+    monkeypatch.setenv("COLUMNS", "250")
+    status, out, err = run(*arguments, "--help")
+    assert (status, err) == (0, "")
+    assert all(word in out for word in words)
+
+
+# --------------------------------------------------------------------------------------
+# Errors
+
+
+@pytest.fixture
+def bad(tmp_path, trained):
+    """Files that are wrong, by name."""
+    (tmp_path / "latin.txt").write_bytes("caf\xe9 au lait".encode("latin-1"))
+    (tmp_path / "empty.txt").write_bytes(b"")
+    (tmp_path / "blank.txt").write_text(" \n\n ")
+    (tmp_path / "short.txt").write_text("a short text")
+    (tmp_path / "one.txt").write_text("a")
+    (tmp_path / "toy.txt").write_text("the time traveller " * 30)
+    (tmp_path / "damaged").write_bytes(trained[1].read_bytes()[:-9])
+    (tmp_path / "file").write_text("in the way")
+    return tmp_path
+
+
+ERRORS = {
+    "no such text": (["train", "-t", "{}/none.txt"], "none.txt"),
+    "not UTF-8": (["train", "-t", "{}/latin.txt"], "not UTF-8"),
+    "empty text": (["train", "-t", "{}/empty.txt"], "empty"),
+    "blank text": (["train", "-t", "{}/blank.txt"], "empty after"),
+    "one character": (["train", "-t", "{}/one.txt"], "tokens"),
+    "text is a folder": (["train", "-t", "{}"], "cannot read"),
+    "cell": (["train", "--cell", "lstn"], "'lstn'"),
+    "no such layer": (["train", "--cell", "cifg", "--concise"], "'cifg'"),
+    "batch": (["train", "-t", "{}/short.txt"], "batch_size"),
+    "batch 0": (["train", "--batch-size", "0"], "batch_size is 0"),
+    "steps 0": (["train", "--num-steps", "0"], "num_steps is 0"),
+    "hidden 0": (["train", "--hidden", "0"], "num_hiddens is 0"),
+    "hidden 0, concise": (["train", "--concise", "--hidden", "-3"], "-3"),
+    "normalization": (["train", "--normalize", "rot13"], "'rot13'"),
+    "resume damaged": (["train", *SMALL, "--resume", "-c", "{}/damaged"], "damaged"),
+    "no checkpoint": (["predict", "-c", "{}/none", "-p", "a"], "none"),
+    "damaged": (["predict", "-c", "{}/damaged", "-p", "a"], "damaged"),
+    "damaged too": (["evaluate", "-c", "{}/damaged"], "damaged"),
+    "no such text to evaluate": (["evaluate", "-t", "{}/none.txt"], "none.txt"),
+    "prefix": (["predict", "-p", ""], "prefix is empty"),
+    "num_preds": (["predict", "-p", "a", "-n", "-1"], "num_preds is -1"),
+    "temperature": (["predict", "-p", "a", "--temperature", "-1"], "temperature is"),
+    "top_k": (["predict", "-p", "a", "--temperature", "1", "--top-k", "0"], "top_k"),
+    "seed": (["predict", "-p", "a", "--temperature", "1", "--seed", "-1"], "seed"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "named"), ERRORS.values(), ids=ERRORS)
+def test_an_error_is_one_sentence(run, bad, trained, arguments, named):
+    arguments = [a.format(bad) if "{}" in a else a for a in arguments]
+    if arguments[0] != "train" and "-c" not in arguments:
+        arguments += ["-c", trained[1]]
+    if arguments[0] == "train" and "-c" not in arguments:
+        arguments += ["-c", bad / "new"]
+    out = refused(run(*arguments), named)
+    assert out == "" or "--resume" in arguments
+    assert not (bad / "new").exists()
+
+
+TRAINING_ERRORS = {
+    "no epochs": (["--epochs", "0"], "num_epochs is 0"),
+    "no patience": (["--patience", "0"], "patience is 0"),
+    "NaN": (["--lr", "1e39"], "learning rate"),
+    "unwritable": (["-c", "{}/file/c"], "cannot write"),
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"), TRAINING_ERRORS.values(), ids=TRAINING_ERRORS
+)
+def test_an_error_of_a_run_is_one_sentence(run, bad, arguments, named):
+    arguments = [a.format(bad) for a in arguments]
+    options = ["-t", bad / "toy.txt", "-c", bad / "new", *SMALL, *TOY]
+    refused(run("train", *options, *arguments), named)
+
+
+def test_an_error_of_the_process_is_status_two_and_no_traceback(bad):
+    done = command("predict", "-c", bad / "damaged", "-p", "a")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.count(b"\n") == 1 and done.stderr.startswith(b"d2l-lstm: ")
+
+
+def test_no_prefix_at_all_is_an_error(trained):
+    for stdin in (b"", b"\n\n"):
+        done = command("predict", "-c", trained[1], stdin=stdin)
+        assert done.returncode == 2 and b"no prefix" in done.stderr
+        assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["fly"], "fly"),
+        (["predict", "--wings"], "--wings"),
+        (["predict", "-n", "many"], "--num-preds"),
+    ],
+)
+def test_wrong_usage_is_status_two(run, arguments, named):
+    status, out, err = run(*arguments)
+    assert (status, out) == (2, "") and named in err
+    assert "Traceback" not in err
