@@ -393,6 +393,3 @@ def get_cell(name: str) -> Cell:
     if name not in CELLS:
         raise ValueError(f"unknown cell {name!r}; choose one of {', '.join(CELLS)}.")
     return CELLS[name]
-
-
-_three, _output_layer, _attach_gradients = three, output_layer, attach_gradients
