@@ -1,9 +1,9 @@
 """Repair the installed `d2l.paddle` in place, so that the book's own cells run.
 
-d2l 0.17.6 (November 2022) is the last release with a Paddle module. On today's Paddle
-and NumPy its recurrent chapters stop in every cell that trains or predicts. `repair()`
-replaces what is broken inside `d2l.paddle` and leaves the rest, so the numbers that it
-computes are still the library's own.
+d2l 0.17.6 (November 2022) is the last release with a Paddle module. With today's Paddle
+and NumPy 2.4 its recurrent chapters stop in every cell that trains or predicts.
+`repair()` replaces what is broken inside `d2l.paddle` and leaves the rest, so the
+numbers that it computes are still the library's own.
 
     from d2l_lstm import compat
     print(compat.repair())
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import warnings
 from dataclasses import dataclass, field
 
@@ -39,7 +40,7 @@ class Repairs:
 
 def _import_d2l():
     """Import d2l.paddle without letting it silence the warnings of the process."""
-    filters = warnings.filters[:]
+    filters, imported_before = warnings.filters[:], "d2l.paddle" in sys.modules
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -49,9 +50,9 @@ def _import_d2l():
             f"d2l.paddle cannot be imported ({error}); install it with "
             "pip install --no-deps d2l==0.17.6"
         ) from error
-    # If it was imported before us, its filter is the plain "ignore everything".
-    everything = ("ignore", None, Warning, None, 0)
-    warnings.filters[:] = [f for f in filters if f != everything]
+    if imported_before:  # its filter is the plain "ignore everything"
+        filters = [f for f in filters if f != ("ignore", None, Warning, None, 0)]
+    warnings.filters[:] = filters
     warnings._filters_mutated_lock_held() if hasattr(
         warnings, "_filters_mutated_lock_held"
     ) else warnings._filters_mutated()
@@ -115,7 +116,7 @@ def repair(source: str = "chapter") -> Repairs:
     repairs.done.append(
         "predict_ch8 reads its indices as NumPy 2 wants; device optional"
     )
-    repairs.done.append("grad_clipping leaves out parameters without a gradient")
+    repairs.done.append("grad_clipping and sgd leave out parameters without a gradient")
     repairs.done.append("train_ch8 takes a whole number as learning rate")
     return repairs
 
@@ -212,6 +213,12 @@ def _repair_training(d2l):
             original_clipping(_WithGradients(params), theta)
 
     d2l.grad_clipping = grad_clipping
+    original_sgd = d2l.sgd
+
+    def sgd(params, lr, batch_size):
+        original_sgd([p for p in params if p.grad is not None], lr, batch_size)
+
+    d2l.sgd = sgd
     original_train = d2l.train_ch8
 
     def train_ch8(

@@ -23,7 +23,8 @@ class DownloadError(RuntimeError):
 
 def data_folder() -> Path:
     """Where the whole book is kept: `$D2L_LSTM_DATA`, or the user's cache folder."""
-    return Path(os.environ.get("D2L_LSTM_DATA") or pooch.os_cache("d2l-lstm"))
+    folder = os.environ.get("D2L_LSTM_DATA") or pooch.os_cache("d2l-lstm")
+    return Path(folder).expanduser()
 
 
 def _verified(path: Path) -> Path | None:

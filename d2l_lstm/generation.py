@@ -13,7 +13,7 @@ def _encode_prefix(prefix, vocab) -> list[int]:
     """Token indices of a prefix: the characters of a string, or a list of tokens."""
     if len(prefix) == 0:
         raise ValueError("the prefix is empty; give at least one character.")
-    unknown = sorted({token for token in prefix if token not in vocab})
+    unknown = sorted({token for token in prefix if token not in vocab.token_to_idx})
     if unknown:
         warnings.warn(
             f"the prefix has characters that the model never saw, "

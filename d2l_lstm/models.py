@@ -25,16 +25,17 @@ class RNNModelScratch:
     """
 
     def __init__(self, vocab_size, num_hiddens, *device_and_functions):
-        *device, get_params, init_state, forward_fn = device_and_functions
+        if len(device_and_functions) == 3:
+            device_and_functions = (None, *device_and_functions)
+        device, get_params, init_state, forward_fn = device_and_functions
         self.vocab_size, self.num_hiddens = vocab_size, num_hiddens
-        self.device = device[0] if device else None
-        self.params = get_params(vocab_size, num_hiddens)
-        for i, param in enumerate(self.params):
-            moved = to_device(param.detach(), self.device)  # detached: still a leaf
-            moved.stop_gradient = param.stop_gradient
-            self.params[i] = moved
-        self.get_params = get_params
+        self.device, self.get_params = device, get_params
         self.init_state, self.forward_fn = init_state, forward_fn
+        self.params = []
+        for param in get_params(vocab_size, num_hiddens):
+            moved = to_device(param.detach(), device)  # detached: still a leaf
+            moved.stop_gradient = param.stop_gradient
+            self.params.append(moved)
 
     def __call__(self, X, state):
         X = one_hot(X.T, self.vocab_size)  # (num_steps, batch_size, vocab_size)

@@ -21,7 +21,6 @@ import paddle
 _HERE = Path(__file__).parent
 DATA = _HERE / "data" if (_HERE / "data").is_dir() else _HERE.parent / "data"
 CHAPTER = DATA / "timemachine_chapter1.txt"
-CHAPTER_CHARACTERS = 16_263  # of the embedded chapter, normalised as the book does
 NORMALIZATIONS = ("book", "unicode", "none")
 _CHUNK = 1 << 18  # characters handled at a time, so that scratch memory stays small
 
@@ -318,11 +317,12 @@ def load_corpus_time_machine(
     Without `source` the embedded chapter is used as long as it is long enough, the
     whole book (a download) beyond that. See `load_corpus` for the rest.
     """
-    if source is None:
-        source = "full" if max_tokens > CHAPTER_CHARACTERS else "chapter"
-    return load_corpus(
-        read_raw_time_machine(source), max_tokens, token=token, join=join
-    )
+    options = {"token": token, "join": join}
+    raw = read_raw_time_machine(source or "chapter")
+    corpus, vocab = load_corpus(raw, max_tokens, **options)
+    if source is None and len(corpus) < max_tokens:
+        return load_corpus(read_raw_time_machine("full"), max_tokens, **options)
+    return corpus, vocab
 
 
 def check_batching(batch_size: int, num_steps: int, num_tokens: int, needed: int):
@@ -389,7 +389,7 @@ def seq_data_iter_sequential(
     """
     corpus = np.asarray(corpus)
     fixed = offset is not None
-    needed = batch_size + 1 if fixed else (batch_size + 1) * num_steps + 1
+    needed = offset + batch_size + 1 if fixed else (batch_size + 1) * num_steps + 1
     check_batching(batch_size, num_steps, len(corpus), needed)
     offset = offset if fixed else random.randint(0, num_steps)
     length = (len(corpus) - offset - 1) // batch_size
@@ -430,7 +430,10 @@ class SeqDataLoader:
         self.corpus, self.vocab = corpus, vocab
         self.batch_size, self.num_steps = batch_size, num_steps
         self.use_random_iter, self.offset = use_random_iter, offset
-        shortest = batch_size + 1 if offset is not None else self._shortest()
+        if use_random_iter and offset is not None:
+            raise ValueError("an offset goes with sequential partitioning only.")
+        fixed = offset is not None
+        shortest = offset + batch_size + 1 if fixed else self._shortest()
         check_batching(batch_size, num_steps, len(corpus), shortest)
 
     def _shortest(self) -> int:
@@ -516,9 +519,7 @@ def load_time_machine_splits(
         train_iter, valid_iter, vocab. The first 10,000 characters are those that the
         book trains on; the next 5,000 the book never looks at.
     """
-    if options.get("source") is None and num_train + num_valid > CHAPTER_CHARACTERS:
-        options["source"] = "full"
-    corpus, vocab = load_corpus_time_machine(**options)
+    corpus, vocab = load_corpus_time_machine(num_train + num_valid, **options)
     return *split_corpus(
         corpus, vocab, batch_size, num_steps, num_train, num_valid, use_random_iter
     ), vocab

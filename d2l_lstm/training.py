@@ -300,7 +300,7 @@ def _updater(net, lr: float, optimizer):
 def _default_prefixes(vocab):
     """The book's two, for a vocabulary that has their characters."""
     two = ("time traveller", "traveller")
-    return two if all(c in vocab for prefix in two for c in prefix) else ()
+    return two if all(c in vocab.token_to_idx for prefix in two for c in prefix) else ()
 
 
 @dataclass

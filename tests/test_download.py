@@ -1,0 +1,282 @@
+"""The whole book: downloaded once, checked on every load, never half there."""
+
+import errno
+import hashlib
+import http.server
+import os
+import random
+import re
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import d2l_lstm
+import pytest
+from d2l_lstm import download
+
+BOOK = b"The Time Machine, by H. G. Wells\n\nThe Time Traveller\n" * 600
+
+
+class Pages(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.requests.append(self.path)
+        content, size, status = {
+            "/right": (BOOK, len(BOOK), 200),
+            "/wrong": (b"<html>Please log in</html>", 26, 200),
+            "/empty": (b"", 0, 200),
+            "/truncated": (BOOK[:1000], len(BOOK), 200),
+            "/short": (BOOK[:1000], 1000, 200),
+            "/forbidden": (b"no", 2, 403),
+            "/broken": (b"oh", 2, 500),
+        }.get(self.path, (b"not found", 9, 404))
+        self.send_response(status)
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
+        server.requests = []
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder for a book that is only some kilobytes long."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("D2L_LSTM_DATA", str(folder))
+    monkeypatch.setattr(download, "SHA256", hashlib.sha256(BOOK).hexdigest())
+    return folder
+
+
+def files(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def refused(call=d2l_lstm.fetch_time_machine, *arguments):
+    """The message of the DownloadError, which is one line with a way out."""
+    with pytest.raises(d2l_lstm.DownloadError) as error:
+        call(*arguments)
+    message = str(error.value)
+    assert "\n" not in message and message.endswith(".")
+    assert " object at 0x" not in message
+    return message
+
+
+# --------------------------------------------------------------------------------------
+# The suite itself has no network
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: socket.create_connection(("192.0.2.1", 80), timeout=1),
+        lambda: socket.socket().connect(("192.0.2.1", 80)),
+        lambda: socket.socket().connect_ex(("192.0.2.1", 80)),
+        lambda: socket.socket(socket.AF_INET6).connect(("2001:db8::1", 80)),
+        lambda: socket.getaddrinfo("d2l.ai", 80),
+    ],
+)
+def test_the_suite_has_no_network(call):
+    with pytest.raises(OSError, match="the tests have no network"):
+        call()
+
+
+def test_processes_that_the_suite_starts_have_no_network_either(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("print('the other one ran')")
+    path = os.pathsep.join([os.environ["PYTHONPATH"], str(tmp_path)])
+    code = "import socket; socket.create_connection(('192.0.2.1', 80))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert "the tests have no network: 192.0.2.1 is barred" in done.stderr
+    assert done.stdout == "the other one ran\n"
+
+
+# --------------------------------------------------------------------------------------
+# What goes right
+
+
+def test_book_is_downloaded_once_from_a_mirror(server, folder):
+    path = d2l_lstm.fetch_time_machine(server.url + "/right")
+    assert path == folder / "timemachine.txt"
+    assert path.read_bytes() == BOOK
+    assert d2l_lstm.fetch_time_machine(server.url + "/right") == path
+    assert server.requests == ["/right"]
+    assert files(folder) == ["timemachine.txt"]
+
+
+def test_mirror_can_be_given_by_the_environment(server, folder, monkeypatch):
+    monkeypatch.setenv("D2L_LSTM_MIRROR", server.url + "/right")
+    assert d2l_lstm.read_raw_time_machine("full") == BOOK.decode()
+    assert server.requests == ["/right"]
+
+
+def test_mirror_by_argument_goes_before_the_environment(server, folder, monkeypatch):
+    monkeypatch.setenv("D2L_LSTM_MIRROR", server.url + "/wrong")
+    d2l_lstm.fetch_time_machine(server.url + "/right")
+    assert server.requests == ["/right"]
+
+
+def test_file_in_the_data_folder_needs_no_network(folder):
+    folder.mkdir()
+    (folder / "timemachine.txt").write_bytes(BOOK)
+    loader, vocab = d2l_lstm.load_data_time_machine(4, 5, max_tokens=20_000)
+    assert len(loader.corpus) == 20_000
+    assert "".join(vocab.to_tokens(loader.corpus[:16].tolist())) == "the time machine"
+    assert d2l_lstm.read_time_machine("full")[2] == "the time traveller"
+
+
+def test_splits_beyond_the_chapter_use_the_whole_book(folder):
+    folder.mkdir()
+    (folder / "timemachine.txt").write_bytes(BOOK)
+    train, valid, _ = d2l_lstm.load_time_machine_splits(
+        4, 5, num_train=12_000, num_valid=5_000
+    )
+    assert len(train.corpus) == 12_000 and len(valid.corpus) == 5_000
+    assert d2l_lstm.normalize_text(BOOK.decode()).startswith(
+        "".join(train.vocab.to_tokens(train.corpus.tolist()))
+    )
+
+
+# --------------------------------------------------------------------------------------
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    "page, reason",
+    [
+        ("/nowhere", "404"),
+        ("/forbidden", "403"),
+        ("/broken", "500"),
+        ("/wrong", "(?i)hash"),
+        ("/empty", "(?i)hash"),
+        ("/short", "(?i)hash"),
+        ("/truncated", "(?i)incomplete|broken|hash"),
+    ],
+)
+def test_bad_download_is_one_sentence_and_leaves_no_file(server, folder, page, reason):
+    message = refused(d2l_lstm.fetch_time_machine, server.url + page)
+    assert message.startswith(f"cannot download {server.url}{page}: ")
+    assert re.search(reason, message)
+    assert "D2L_LSTM_DATA" in message
+    assert files(folder) == []
+
+
+def test_nobody_listening_is_one_sentence_and_leaves_no_file(folder):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    message = refused(d2l_lstm.fetch_time_machine, f"http://127.0.0.1:{port}/book")
+    assert "refused" in message and files(folder) == []
+
+
+@pytest.mark.parametrize("mirror", ["nonsense", "gopher://127.0.0.1/book"])
+def test_mirror_that_is_no_address_is_one_sentence(folder, mirror):
+    assert f"cannot download {mirror}: " in refused(d2l_lstm.fetch_time_machine, mirror)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: d2l_lstm.load_data_time_machine(32, 35, max_tokens=20_000),
+        lambda: d2l_lstm.load_data_time_machine(32, 35, source="full"),
+        lambda: d2l_lstm.load_time_machine_splits(32, 35, num_train=20_000),
+        lambda: d2l_lstm.read_time_machine("full"),
+    ],
+)
+def test_whole_book_without_a_network_says_what_to_do(call, folder):
+    message = refused(call)
+    assert download.URL in message and "source='chapter'" in message
+    assert files(folder) == []
+
+
+def test_chapter_needs_neither_network_nor_folder(monkeypatch):
+    monkeypatch.setenv("D2L_LSTM_DATA", "/nowhere/at/all")
+    loader, _ = d2l_lstm.load_data_time_machine(32, 35, max_tokens=16_263)
+    assert len(loader.corpus) == 16_263
+
+
+def test_hash_is_checked_on_every_load(server, folder):
+    path = d2l_lstm.fetch_time_machine(server.url + "/right")
+    content = bytearray(BOOK)
+    content[random.randrange(len(BOOK))] ^= 1
+    path.write_bytes(content)
+    message = refused(d2l_lstm.fetch_time_machine, server.url + "/right")
+    assert str(path) in message and "remove it" in message
+    assert path.read_bytes() == content  # never overwritten: it is the user's
+    assert server.requests == ["/right"]
+
+
+def test_real_hash_is_that_of_the_book_that_d2l_serves():
+    assert download.URL.startswith("https://") and download.URL.endswith(".txt")
+    assert download.SHA256 == (
+        "8424dbd9532ac81f7e5f0b6add90e6952baea29158309d7d1bf3884f4e12c516"
+    )
+
+
+def test_data_folder_that_is_a_file_is_one_sentence(folder):
+    folder.write_bytes(BOOK)
+    assert f"cannot read {folder / 'timemachine.txt'}: " in refused()
+    assert folder.read_bytes() == BOOK
+
+
+def test_book_that_is_a_folder_is_one_sentence(folder):
+    (folder / "timemachine.txt").mkdir(parents=True)
+    assert "Is a directory" in refused()
+
+
+def test_unreadable_book_is_one_sentence(folder, monkeypatch):
+    def no_entry(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", no_entry)  # root may read everything
+    assert "Permission denied" in refused()
+
+
+def test_folder_that_cannot_be_made_is_one_sentence(server, folder, monkeypatch):
+    folder.write_bytes(b"a file")
+    monkeypatch.setenv("D2L_LSTM_DATA", str(folder / "below"))
+    refused(d2l_lstm.fetch_time_machine, server.url + "/right")
+    assert folder.read_bytes() == b"a file"
+
+
+def test_full_disk_is_one_sentence_and_leaves_no_file(server, folder, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("shutil.move", full)
+    message = refused(d2l_lstm.fetch_time_machine, server.url + "/right")
+    assert "No space left" in message and files(folder) == []
+
+
+def test_folder_without_write_permission_is_one_sentence(server, folder):
+    folder.mkdir()
+    folder.chmod(0o500)
+    if os.access(folder, os.W_OK):
+        pytest.skip("this user may write everywhere")
+    message = refused(d2l_lstm.fetch_time_machine, server.url + "/right")
+    folder.chmod(0o700)
+    assert "ermi" in message and files(folder) == []
+
+
+def test_data_folder_below_the_home_folder_may_be_written_with_a_tilde(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("D2L_LSTM_DATA", "~/books")
+    assert download.data_folder() == tmp_path / "books"

@@ -1,0 +1,291 @@
+"""Language models around the cells and layers."""
+
+import d2l_lstm
+import numpy as np
+import paddle
+import pytest
+from d2l_lstm import CELLS
+from hypothesis import given
+from hypothesis import strategies as st
+from paddle import nn
+
+LAYERS = [nn.SimpleRNN, nn.GRU, nn.LSTM]
+NUM_BIASES = {nn.SimpleRNN: 1, nn.GRU: 3, nn.LSTM: 4}  # stacked in one vector
+SIZES = {
+    "vocab_size": st.integers(2, 12),
+    "num_hiddens": st.integers(1, 9),
+    "batch_size": st.integers(1, 5),
+    "num_steps": st.integers(1, 6),
+}
+
+
+def tokens(vocab_size, *shape, seed=0):
+    numbers = np.random.default_rng(seed).integers(0, vocab_size, shape)
+    return paddle.to_tensor(numbers, "int64")
+
+
+def as_tuple(state):
+    return state if isinstance(state, tuple) else (state,)
+
+
+def every_model(vocab_size, num_hiddens):
+    """One of each kind that looks forward in time only."""
+    for cell in CELLS:
+        yield d2l_lstm.scratch_model(cell, vocab_size, num_hiddens)
+        layer = d2l_lstm.ScratchLayer(cell, vocab_size, num_hiddens)
+        yield d2l_lstm.RNNModel(layer, vocab_size)
+    for layer in LAYERS:
+        for num_layers in (1, 2):
+            rnn = layer(vocab_size, num_hiddens, num_layers, time_major=True)
+            yield d2l_lstm.RNNModel(rnn, vocab_size)
+
+
+def run(net, X):
+    """Scores as (num_steps, batch_size, vocab_size), and the state."""
+    Y, state = net(X, net.begin_state(batch_size=X.shape[0]))
+    assert Y.shape == [X.shape[1] * X.shape[0], net.vocab_size]
+    return Y.numpy().reshape(X.shape[1], X.shape[0], -1), state
+
+
+# --------------------------------------------------------------------------------------
+# What every model does
+
+
+@given(**SIZES)
+def test_scores_stand_time_step_by_time_step(
+    vocab_size, num_hiddens, batch_size, num_steps
+):
+    """Another last token of one example changes that example's last scores only."""
+    X = tokens(vocab_size, batch_size, num_steps)
+    changed = X.clone()
+    changed[-1, -1] = (changed[-1, -1] + 1) % vocab_size
+    for cell in ("rnn", "lstm", "gru"):
+        # W_hq of 0.01 would drown the difference.
+        net = d2l_lstm.scratch_model(cell, vocab_size, num_hiddens)
+        for param in net.params:
+            param.set_value(paddle.randn(param.shape))
+        (before, _), (after, _) = run(net, X), run(net, changed)
+        differs = np.abs(before - after).max(axis=-1) > 0
+        assert differs[-1, -1]
+        differs[-1, -1] = False
+        assert not differs.any()
+
+
+@given(**SIZES)
+def test_state_has_the_form_of_the_initial_state(
+    vocab_size, num_hiddens, batch_size, num_steps
+):
+    X = tokens(vocab_size, batch_size, num_steps)
+    for net in every_model(vocab_size, num_hiddens):
+        begin = net.begin_state(batch_size=batch_size)
+        assert all((s == 0).all() for s in as_tuple(begin))
+        _, state = run(net, X)
+        assert type(state) is type(begin)
+        shapes = [s.shape for s in as_tuple(state)]
+        assert shapes == [s.shape for s in as_tuple(begin)]
+
+
+def test_examples_of_a_batch_do_not_touch_each_other():
+    X = tokens(7, 3, 5)
+    for net in every_model(7, 4):
+        together, _ = run(net, X)
+        for b in range(3):
+            alone, _ = run(net, X[b : b + 1])
+            np.testing.assert_allclose(together[:, b], alone[:, 0], atol=1e-6)
+
+
+def test_state_carries_a_text_over_a_cut():
+    X = tokens(7, 3, 8)
+    for net in every_model(7, 4):
+        whole, _ = run(net, X)
+        first, state = run(net, X[:, :3])
+        second, _ = net(X[:, 3:], state)
+        second = second.numpy().reshape(5, 3, 7)
+        np.testing.assert_allclose(whole, np.concatenate([first, second]), atol=1e-6)
+
+
+# --------------------------------------------------------------------------------------
+# From scratch
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_scratch_model_takes_a_device_or_none(cell):
+    functions = CELLS[cell].get_params, CELLS[cell].init_state, CELLS[cell].forward
+    X = tokens(6, 2, 3)
+    results = []
+    for device in ([], [None], [paddle.CPUPlace()], [d2l_lstm.try_gpu()]):
+        paddle.seed(1)
+        net = d2l_lstm.RNNModelScratch(6, 4, *device, *functions)
+        assert (net.vocab_size, net.num_hiddens, net.cell) == (6, 4, cell)
+        results.append(run(net, X)[0])
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
+
+
+@pytest.mark.parametrize("device", [None, paddle.CPUPlace()])
+def test_scratch_parameters_are_leaves_that_get_gradients(device):
+    net = d2l_lstm.scratch_model("peephole_i", 6, 4, device)
+    Y, _ = net(tokens(6, 2, 3), net.begin_state(2))
+    Y.sum().backward()
+    for name, param in d2l_lstm.parameters_of(net).items():
+        assert param.is_leaf
+        assert (param.grad is None) == (name in ("p_f", "p_o"))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_scratch_state_is_a_tuple_of_one_row_an_example(cell):
+    state = d2l_lstm.scratch_model(cell, 6, 4).begin_state(3)
+    assert isinstance(state, tuple)
+    assert [s.shape for s in state] == [[3, 4]] * len(state)
+
+
+def test_cells_that_are_not_ours_work_in_a_scratch_model():
+    def get_params(vocab_size, num_hiddens):  # of no hidden state: a table of scores
+        return [paddle.eye(vocab_size) * 2]
+
+    def forward(inputs, state, params):
+        return paddle.concat([X @ params[0] for X in inputs]), state
+
+    net = d2l_lstm.RNNModelScratch(5, 1, get_params, d2l_lstm.init_rnn_state, forward)
+    X = tokens(5, 2, 3)
+    scores, _ = run(net, X)
+    np.testing.assert_array_equal(scores.argmax(-1), X.numpy().T)
+    assert net.cell is None
+    assert list(d2l_lstm.parameters_of(net)) == ["0"]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("lstn", 5, 4), "unknown cell 'lstn'"),
+        (("lstm", 5, 0), "num_hiddens is 0; it must be at least 1"),
+    ],
+)
+def test_scratch_model_that_cannot_be_is_one_sentence(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        d2l_lstm.scratch_model(*arguments)
+
+
+# --------------------------------------------------------------------------------------
+# With layers
+
+DIRECTIONS = [("forward", 1), ("bidirect", 2)]
+
+
+@pytest.mark.parametrize("direction, num_directions", DIRECTIONS)
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("layer", LAYERS)
+def test_model_takes_any_layer_of_paddle(layer, num_layers, direction, num_directions):
+    rnn = layer(6, 4, num_layers, direction, time_major=True)
+    net = d2l_lstm.RNNModel(rnn, 6)
+    states = as_tuple(net.begin_state(batch_size=3))
+    assert len(states) == (2 if layer is nn.LSTM else 1)
+    for state in states:
+        assert state.shape == [num_layers * num_directions, 3, 4]
+    X = tokens(6, 3, 5)
+    scores, state = run(net, X)
+    # What the layer gives, through the output layer.
+    Y, expected_state = rnn(nn.functional.one_hot(X.T, 6), net.begin_state(3))
+    assert Y.shape == [5, 3, 4 * num_directions]
+    np.testing.assert_allclose(
+        scores,
+        Y.numpy() @ net.linear.weight.numpy() + net.linear.bias.numpy(),
+        atol=1e-6,
+    )
+    for s, expected in zip(as_tuple(state), as_tuple(expected_state), strict=True):
+        np.testing.assert_array_equal(s, expected)
+
+
+def test_one_layer_begins_with_one_example_by_default():
+    net = d2l_lstm.RNNModel(nn.GRU(6, 4, time_major=True), 6)
+    assert net.begin_state().shape == [1, 1, 4]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_batch_major_layer_is_refused(layer):
+    with pytest.raises(ValueError, match="time_major=True"):
+        d2l_lstm.RNNModel(layer(6, 4), 6)
+
+
+# --------------------------------------------------------------------------------------
+# Our cells as layers
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@given(**SIZES)
+def test_scratch_layer_equals_scratch_model_with_the_same_weights(
+    cell, vocab_size, num_hiddens, batch_size, num_steps
+):
+    scratch = d2l_lstm.scratch_model(cell, vocab_size, num_hiddens)
+    for param in scratch.params:
+        param.set_value(paddle.randn(param.shape))
+    layer = d2l_lstm.ScratchLayer(cell, vocab_size, num_hiddens)
+    concise = d2l_lstm.RNNModel(layer, vocab_size)
+    pairs = dict(zip(CELLS[cell].param_names, scratch.params, strict=True))
+    targets = {name: getattr(layer, name) for name in CELLS[cell].param_names[:-2]}
+    targets |= {"W_hq": concise.linear.weight, "b_q": concise.linear.bias}
+    for name, target in targets.items():
+        target.set_value(pairs[name].detach())
+    X = tokens(vocab_size, batch_size, num_steps)
+    results = []
+    for net in (scratch, concise):
+        Y, state = net(X, net.begin_state(batch_size=batch_size))
+        (Y * Y).mean().backward()
+        results.append([Y, *(s.reshape([batch_size, -1]) for s in as_tuple(state))])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    for name, target in targets.items():
+        one, other = pairs[name].grad, target.grad
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_scratch_layer_is_used_like_a_layer_of_paddle(cell):
+    layer = d2l_lstm.ScratchLayer(cell, 5, 4)
+    X = paddle.randn([6, 3, 5])
+    H = paddle.zeros([1, 3, 4])
+    Y, state = layer(X, (H, H) if layer.has_memory_cell else H)
+    assert Y.shape == [6, 3, 4]
+    assert [s.shape for s in as_tuple(state)] == [[1, 3, 4]] * len(as_tuple(state))
+    np.testing.assert_array_equal(Y[-1], as_tuple(state)[0][0])
+    assert set(layer.state_dict()) == set(CELLS[cell].param_names[:-2])
+
+
+def test_scratch_layer_starts_with_the_weights_of_the_cell():
+    paddle.seed(3)
+    expected = d2l_lstm.get_peephole_params(5, 4)[:-2]
+    paddle.seed(3)
+    layer = d2l_lstm.ScratchLayer("peephole_fo", 5, 4)
+    for param, value in zip(layer.parameters(), expected, strict=True):
+        np.testing.assert_array_equal(param, value)
+    assert layer.p_i.stop_gradient and not layer.p_f.stop_gradient
+
+
+# --------------------------------------------------------------------------------------
+# Counting
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_number_of_parameters_of_our_cells(cell):
+    expected = CELLS[cell].num_params(6, 4)
+    assert d2l_lstm.num_parameters(d2l_lstm.scratch_model(cell, 6, 4)) == expected
+    concise = d2l_lstm.RNNModel(d2l_lstm.ScratchLayer(cell, 6, 4), 6)
+    assert d2l_lstm.num_parameters(concise) == expected
+
+
+@pytest.mark.parametrize("direction, num_directions", DIRECTIONS)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_layers_of_paddle_have_two_biases_a_gate(layer, direction, num_directions):
+    v, h = 6, 4
+    net = d2l_lstm.RNNModel(layer(v, h, direction=direction, time_major=True), v)
+    one_gate = v * h + h * h + 2 * h
+    expected = num_directions * NUM_BIASES[layer] * one_gate
+    assert d2l_lstm.num_parameters(net) == expected + num_directions * h * v + v
+
+
+def test_parameters_of_a_scratch_model_have_the_names_of_the_book():
+    net = d2l_lstm.scratch_model("gru", 6, 4)
+    assert tuple(d2l_lstm.parameters_of(net)) == CELLS["gru"].param_names
+    assert d2l_lstm.parameters_of(net)["W_xr"] is net.params[3]
