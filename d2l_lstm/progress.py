@@ -25,7 +25,8 @@ def figures(history) -> dict[str, str]:
     best = history.best_epoch
     if best:
         last = next(v for v in reversed(history.valid_perplexity) if v)
-        shown["validation"] = f"{last:.2f} (best {history.best_valid_perplexity:.2f})"
+        lowest = f"{history.best_valid_perplexity:.2f} at epoch {best}"
+        shown["validation"] = f"{last:.2f} (best {lowest})"
     shown["tokens/s"] = f"{history.tokens_per_second[-1]:,.0f}"
     return shown
 
@@ -109,8 +110,6 @@ class Progress:
         result = ", ".join(
             f"{name} {value}" for name, value in figures(history).items()
         )
-        best = f" at epoch {history.best_epoch}" if history.best_epoch else ""
-        result = result.replace("), ", f"{best}), ", 1) if best else result
         where = "" if device is None else " on " + str(device)[6:-1]  # Place(cpu)
         print(
             f"{history.stopped} after {len(history.epochs)} epochs, {seconds:.0f} s"
