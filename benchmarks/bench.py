@@ -9,6 +9,7 @@ one default thread. Prints a Markdown table; run it on a quiet machine.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -59,6 +60,7 @@ def _library(name: str):
         return d2l_lstm
     from d2l_lstm import compat
 
+    os.environ.pop("MKL_DEBUG_CPU_TYPE", None)  # set by our import, see devices.py
     compat.repair()
     from d2l import paddle
 

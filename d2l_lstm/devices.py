@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from pathlib import Path
 
 import paddle
@@ -36,7 +35,6 @@ def num_threads() -> int:
     return os.cpu_count() or 1
 
 
-@lru_cache
 def _is_amd_with_avx2() -> bool:
     try:
         cpu = Path("/proc/cpuinfo").read_text()
@@ -45,18 +43,19 @@ def _is_amd_with_avx2() -> bool:
     return "AuthenticAMD" in cpu and " avx2 " in cpu
 
 
-def use_all_cores() -> int:
-    """Let Paddle's matrix products use all cores, at full speed.
+# The MKL of 2019 that Paddle carries takes a slow path on AMD processors unless it is
+# told to use AVX2, and it looks at that only before the first matrix product of the
+# process. So this has to happen when the package is imported.
+if _is_amd_with_avx2():
+    os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
 
-    Paddle starts with one thread. And the MKL of 2019 that it carries takes a slow path
-    on AMD processors unless it is told to use AVX2, which has to happen before the
-    first matrix product of the process.
+
+def use_all_cores() -> int:
+    """Let Paddle's matrix products use `num_threads()` threads; it starts with one.
 
     Returns:
         The number of threads.
     """
-    if _is_amd_with_avx2():
-        os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
     n = num_threads()
     paddle.base.core.set_num_threads(n)
     return n
