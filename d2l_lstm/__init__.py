@@ -6,12 +6,16 @@ stands where the book has `from d2l import paddle as d2l`: names that the book h
 the book's meaning, argument order and return values.
 """
 
+import logging as _logging
 import warnings as _warnings
 
 with _warnings.catch_warnings():
     # Paddle tells on import that a compiler cache is missing; nothing here compiles.
     _warnings.filterwarnings("ignore", message="No ccache found")
     import paddle as _paddle
+
+# Paddle shows the INFO messages of every library; this one comes at the first start.
+_logging.getLogger("matplotlib.font_manager").setLevel(_logging.WARNING)
 
 __version__ = "0.1.0"
 
