@@ -251,7 +251,7 @@ def test_a_file_of_something_else_is_refused(file, content):
 
 def test_bytes_after_the_end_are_refused(file):
     file.write_bytes(file.read_bytes() + b"more")
-    refusal(file)
+    assert refusal(file)
 
 
 def test_a_safetensors_file_of_somebody_else_is_refused(tmp_path):
@@ -338,7 +338,7 @@ def test_a_file_that_does_not_fit_itself_is_refused(file, edit, named):
 def test_a_size_beyond_the_arrays_is_refused_before_memory_is_taken(file, monkeypatch):
     rewrite(file, lambda facts, arrays: facts["model"].update(num_hiddens=10**6))
     monkeypatch.setattr(paddle, "randn", lambda shape: pytest.fail(f"drew {shape}"))
-    refusal(file)
+    assert refusal(file)
 
 
 # --------------------------------------------------------------------------------------

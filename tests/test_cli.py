@@ -70,7 +70,7 @@ def chinese(folder):
     return text, file, done
 
 
-def refused(result, *named):
+def check_refused(result, *named):
     """One line on standard error, exit status 2; returns the standard output."""
     status, out, err = result
     assert status == 2 and "Traceback" not in err
@@ -380,7 +380,7 @@ def test_an_error_is_one_sentence(run, bad, trained, arguments, named):
         arguments += ["-c", trained[1]]
     if arguments[0] == "train" and "-c" not in arguments:
         arguments += ["-c", bad / "new"]
-    out = refused(run(*arguments), named)
+    out = check_refused(run(*arguments), named)
     assert out == "" or "--resume" in arguments
     assert not (bad / "new").exists()
 
@@ -399,7 +399,7 @@ TRAINING_ERRORS = {
 def test_an_error_of_a_run_is_one_sentence(run, bad, arguments, named):
     arguments = [a.format(bad) for a in arguments]
     options = ["-t", bad / "toy.txt", "-c", bad / "new", *SMALL, *TOY]
-    refused(run("train", *options, *arguments), named)
+    check_refused(run("train", *options, *arguments), named)
 
 
 def test_an_error_of_the_process_is_status_two_and_no_traceback(bad):
