@@ -11,7 +11,7 @@ export PYTHONNOUSERSITE = 1
 .DEFAULT_GOAL := help
 
 help:            ## this list
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+	@grep -E '^[a-z ]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
 
 setup: $(READY)  ## make .venv with the locked dependencies and the package
 
@@ -39,10 +39,7 @@ lint: $(READY)   ## style of package, tests, tools and notebooks
 execute: $(READY) ## run every notebook at full length, in place; ONLY=03 for one
 	$(BIN)/python tools/execute_notebooks.py $(ONLY)
 
-claims: $(READY) ## collect the claims and verdicts of the notebooks into CLAIMS.md
-	$(BIN)/python -m d2l_lstm.claims notebooks/*.ipynb > CLAIMS.md.part && mv CLAIMS.md.part CLAIMS.md
-
-readme: $(READY) ## put measured figures, from notebooks, bench and checkpoint, into the READMEs
+claims readme: $(READY) ## put verdicts and figures of notebooks and bench into CLAIMS.md and READMEs
 	$(BIN)/python tools/update_readme.py
 
 bench: $(READY)  ## speed against the installed d2l, in one run

@@ -64,6 +64,7 @@ from .models import (
     RNNModel,
     RNNModelScratch,
     ScratchLayer,
+    cell_name,
     num_parameters,
     parameters_of,
     scratch_model,

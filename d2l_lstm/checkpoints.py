@@ -38,6 +38,7 @@ from .models import (
     RNNModel,
     RNNModelScratch,
     ScratchLayer,
+    cell_name,
     parameters_of,
     scratch_model,
 )
@@ -81,12 +82,12 @@ def describe(net) -> dict:
     """The facts from which `_build` makes the same model again."""
     sizes = {"vocab_size": net.vocab_size, "num_hiddens": net.num_hiddens}
     if isinstance(net, RNNModelScratch):
-        if net.cell is None:
+        if cell_name(net) is None:
             raise CheckpointError(
                 "only models of a cell in d2l_lstm.CELLS can be saved; this one has "
                 "functions of its own."
             )
-        return {"kind": "scratch", "cell": net.cell, **sizes}
+        return {"kind": "scratch", "cell": cell_name(net), **sizes}
     rnn = net.rnn
     if isinstance(rnn, ScratchLayer):
         return {"kind": "ScratchLayer", "cell": rnn.cell.name, **sizes}

@@ -3,15 +3,14 @@
     d2l.claim("C04", ratio > 1, f"{ratio:.1f} times the tokens per second")
 
 shows a call-out with the claim, the verdict and the measured evidence. A verdict is
-computed from the run. `python -m d2l_lstm.claims notebooks/*.ipynb` collects the
-call-outs of executed notebooks into a Markdown table.
+computed from the run. `collect` and `to_markdown` gather the call-outs of executed
+notebooks into a table, CLAIMS.md.
 """
 
 from __future__ import annotations
 
 import html
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -117,8 +116,3 @@ def to_markdown(outcomes: list[dict]) -> str:
         columns = (o["id"], CLAIMS[o["id"]], verdict, evidence, link)
         lines.append(f"| {' | '.join(columns)} |")
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.reconfigure(encoding="utf-8")
-    print(to_markdown(collect(sys.argv[1:])), end="")

@@ -29,8 +29,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Checkpoint = Annotated[
-    Path, typer.Option("--checkpoint", "-c", help="A file that `train` has written.")
+Pretrained = Annotated[
+    Path,
+    typer.Option(
+        "--checkpoint",
+        "-c",
+        help="A file that `train` has written.",
+        show_default="the pretrained model",
+    ),
 ]
 Text = Annotated[
     Path | None,
@@ -89,7 +95,9 @@ def train(
         int | None, typer.Option(help="Use only so many characters.")
     ] = None,
     seed: Seed = 0,
-    checkpoint: Checkpoint = CHECKPOINT,
+    checkpoint: Annotated[
+        Path, typer.Option("--checkpoint", "-c", help="Where to save the model.")
+    ] = CHECKPOINT,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the checkpoint.")
     ] = False,
@@ -191,12 +199,16 @@ def _prefixes(prefix: str | None) -> list[str]:
 def predict(
     prefix: Annotated[
         str | None,
-        typer.Option("--prefix", "-p", help="(default: each line of standard input)"),
+        typer.Option(
+            "--prefix",
+            "-p",
+            help="What to continue. (default: each line of standard input)",
+        ),
     ] = None,
     num_preds: Annotated[
         int, typer.Option("--num-preds", "-n", help="Characters to add.")
     ] = 50,
-    checkpoint: Checkpoint = PRETRAINED,
+    checkpoint: Pretrained = PRETRAINED,
     temperature: Annotated[
         float, typer.Option(help="0: the most probable character every time.")
     ] = 0.0,
@@ -236,7 +248,7 @@ def predict(
 
 @app.command()
 def evaluate(
-    checkpoint: Checkpoint = PRETRAINED,
+    checkpoint: Pretrained = PRETRAINED,
     text: Text = None,
 ):
     """Perplexity of a model on its own text, split as in training, or on another."""

@@ -45,13 +45,14 @@ class RNNModelScratch:
         state = self.init_state(batch_size, self.num_hiddens)
         return tuple(to_device(s, self.device) for s in state)
 
-    @property
-    def cell(self) -> str | None:
-        """The name in `CELLS` of the cell that this is, None if it is not there."""
-        for name, cell in CELLS.items():
-            if (cell.get_params, cell.forward) == (self.get_params, self.forward_fn):
-                return name
-        return None
+
+def cell_name(net: RNNModelScratch) -> str | None:
+    """The name in `CELLS` of a model's cell, None for functions of one's own."""
+    functions = (getattr(net, "get_params", None), net.forward_fn)
+    for name, cell in CELLS.items():
+        if (cell.get_params, cell.forward) == functions:
+            return name
+    return None
 
 
 def scratch_model(cell: str, vocab_size: int, num_hiddens: int, device=None):
@@ -157,7 +158,7 @@ def parameters_of(net) -> dict:
     """Names and tensors of a model: the book's names for a from-scratch cell."""
     if isinstance(net, nn.Layer):
         return dict(net.named_parameters())
-    cell = getattr(net, "cell", None)
+    cell = cell_name(net)
     names = CELLS[cell].param_names if cell else map(str, range(len(net.params)))
     return dict(zip(names, net.params, strict=True))
 

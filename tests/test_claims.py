@@ -1,8 +1,6 @@
 """Claims: their outcome, how it is shown, and the table of all of them."""
 
 import json
-import subprocess
-import sys
 
 import d2l_lstm as d2l
 import numpy as np
@@ -134,14 +132,3 @@ def test_evidence_of_two_lines_stays_in_its_row(tmp_path):
     _, _, *body = rows(to_markdown(collect([path])))
     assert len(body) == 1 and len(body[0]) == 5
     assert "first" in body[0][3] and "second" in body[0][3]
-
-
-def test_the_module_prints_the_table_of_the_notebooks_it_is_given(notebooks):
-    done = subprocess.run(
-        [sys.executable, "-m", "d2l_lstm.claims", *map(str, notebooks)],
-        capture_output=True,
-        check=True,
-    )
-    assert done.stdout.decode().splitlines() == (
-        to_markdown(collect(notebooks)).splitlines()
-    )

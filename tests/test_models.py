@@ -116,7 +116,11 @@ def test_scratch_model_takes_a_device_or_none(cell):
     for device in ([], [None], [paddle.CPUPlace()], [d2l_lstm.try_gpu()]):
         paddle.seed(1)
         net = d2l_lstm.RNNModelScratch(6, 4, *device, *functions)
-        assert (net.vocab_size, net.num_hiddens, net.cell) == (6, 4, cell)
+        assert (net.vocab_size, net.num_hiddens, d2l_lstm.cell_name(net)) == (
+            6,
+            4,
+            cell,
+        )
         results.append(run(net, X)[0])
     for result in results[1:]:
         np.testing.assert_array_equal(result, results[0])
@@ -150,7 +154,7 @@ def test_cells_that_are_not_ours_work_in_a_scratch_model():
     X = tokens(5, 2, 3)
     scores, _ = run(net, X)
     np.testing.assert_array_equal(scores.argmax(-1), X.numpy().T)
-    assert net.cell is None
+    assert d2l_lstm.cell_name(net) is None
     assert list(d2l_lstm.parameters_of(net)) == ["0"]
 
 

@@ -1,4 +1,4 @@
-"""Put measured figures where readers look: README.md, data/README.md, docs/lstm.svg.
+"""Put what was measured where readers look: READMEs, CLAIMS.md, docs/lstm.svg.
 
     python tools/update_readme.py
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import d2l_lstm
 import matplotlib
 import nbformat
-from d2l_lstm.claims import collect
+from d2l_lstm.claims import collect, to_markdown
 from d2l_lstm.cli import PREFIXES, PRETRAINED
 from d2l_lstm.drawing import draw_lstm
 from matplotlib import pyplot as plt
@@ -89,8 +89,10 @@ def updated() -> dict[Path, str]:
     """The documents as they should be."""
     readme, data = ROOT / "README.md", ROOT / "data" / "README.md"
     bench = (ROOT / "benchmarks" / "results.md").read_text(encoding="utf-8").strip()
+    notebooks = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
     text = replaced(readme.read_text(encoding="utf-8"), "notebooks", notebook_table())
     return {
+        ROOT / "CLAIMS.md": to_markdown(collect(notebooks)),
         readme: replaced(text, "bench", bench),
         data: replaced(
             data.read_text(encoding="utf-8"), "pretrained", pretrained_table()
