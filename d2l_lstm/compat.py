@@ -40,9 +40,9 @@ class Repairs:
 
 def _import_d2l():
     """Import d2l.paddle without letting it silence the warnings of the process."""
-    filters, imported_before = warnings.filters[:], "d2l.paddle" in sys.modules
+    imported_before = "d2l.paddle" in sys.modules
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings():  # takes back the filter that d2l adds
             warnings.simplefilter("ignore")
             from d2l import paddle as d2l
     except ImportError as error:
@@ -51,11 +51,10 @@ def _import_d2l():
             "pip install --no-deps d2l==0.17.6"
         ) from error
     if imported_before:  # its filter is the plain "ignore everything"
-        filters = [f for f in filters if f != ("ignore", None, Warning, None, 0)]
-    warnings.filters[:] = filters
-    warnings._filters_mutated_lock_held() if hasattr(
-        warnings, "_filters_mutated_lock_held"
-    ) else warnings._filters_mutated()
+        everything = ("ignore", None, Warning, None, 0)
+        warnings.filters[:] = [f for f in warnings.filters if f != everything]
+        with warnings.catch_warnings():  # tells the module that its filters changed
+            pass
     return d2l
 
 
