@@ -1,17 +1,17 @@
 # `make run` sets everything up and trains the chapter's LSTM; `make help` lists the rest.
 PYTHON ?= python3
-BIN := .venv/bin
-ifeq ($(OS),Windows_NT)
-BIN := .venv/Scripts
-endif
+# .venv/Scripts on Windows; conditionals are written differently for each make.
+ON_Windows_NT := Scripts
+FOLDER := bin$(ON_$(OS))
+BIN := .venv/$(FOLDER:binScripts=Scripts)
 READY := .venv/ready
 export PYTHONNOUSERSITE = 1
 
-.PHONY: help run setup lab test lint execute claims readme bench pretrained lock clean
-.DEFAULT_GOAL := help
+.PHONY: help run setup lab test attack lint execute claims readme bench pretrained lock
+.PHONY: clean
 
 help:            ## this list
-	@grep -E '^[a-z ]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+	@awk -F ':.*## *' '/^[a-z ]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY)  ## make .venv with the locked dependencies and the package
 
@@ -31,6 +31,11 @@ lab: $(READY)    ## open the notebooks in JupyterLab
 
 test: $(READY)   ## the whole suite
 	$(BIN)/python -m pytest
+
+attack: $(READY) ## damaged files, random commands, interrupts at any moment: long
+	$(BIN)/python tests/crafted_checkpoints.py
+	$(BIN)/python tests/random_command_lines.py
+	$(BIN)/python tests/injected_interrupts.py
 
 lint: $(READY)   ## style of package, tests, tools and notebooks
 	$(BIN)/ruff check .

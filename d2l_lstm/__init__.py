@@ -17,12 +17,21 @@ with _warnings.catch_warnings():
 # Paddle shows the INFO messages of every library; this one comes at the first start.
 _logging.getLogger("matplotlib.font_manager").setLevel(_logging.WARNING)
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
+from .batches import (
+    SeqDataLoader,
+    load_data_time_machine,
+    load_time_machine_splits,
+    seq_data_iter_random,
+    seq_data_iter_sequential,
+    split_corpus,
+)
 from .cells import (
     CELLS,
     Cell,
     cifg,
+    cifg_step,
     get_cell,
     get_cifg_params,
     get_gru_params,
@@ -33,6 +42,8 @@ from .cells import (
     get_rnn_params,
     gru,
     gru_reset_after,
+    gru_reset_after_step,
+    gru_step,
     init_cifg_state,
     init_gru_reset_after_state,
     init_gru_state,
@@ -41,9 +52,15 @@ from .cells import (
     init_peephole_state,
     init_rnn_state,
     lstm,
+    lstm_step,
     peephole,
     peephole_cifg,
+    peephole_cifg_step,
+    peephole_step,
     rnn,
+    rnn_step,
+    trace,
+    unroll,
 )
 from .checkpoints import (
     Checkpoint,
@@ -52,9 +69,18 @@ from .checkpoints import (
     save_checkpoint,
 )
 from .claims import claim
-from .devices import environment_report, try_gpu, use_all_cores
+from .devices import try_gpu, use_all_cores
 from .download import DownloadError, fetch_time_machine
 from .drawing import Diagram, draw_lstm
+from .environment import environment_report
+from .fitting import (
+    Callback,
+    NonFiniteLossError,
+    fit,
+    grad_clipping,
+    mean_loss,
+    sgd,
+)
 from .generation import (
     generate,
     next_token_probabilities,
@@ -63,6 +89,7 @@ from .generation import (
 from .models import (
     RNNModel,
     RNNModelScratch,
+    RNNStack,
     ScratchLayer,
     cell_name,
     num_parameters,
@@ -79,31 +106,23 @@ from .plotting import (
     use_svg_display,
 )
 from .progress import LiveLine
+from .snapshots import History
 from .text import (
-    SeqDataLoader,
     Vocab,
     count_corpus,
     load_corpus,
     load_corpus_time_machine,
-    load_data_time_machine,
-    load_time_machine_splits,
     normalize_text,
     read_raw_time_machine,
     read_text,
     read_time_machine,
-    seq_data_iter_random,
-    seq_data_iter_sequential,
-    split_corpus,
     tokenize,
 )
 from .training import (
     Accumulator,
-    History,
-    NonFiniteLossError,
     Timer,
     evaluate_perplexity,
-    grad_clipping,
-    sgd,
+    token_losses,
     train_ch8,
     train_epoch_ch8,
 )

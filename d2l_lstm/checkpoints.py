@@ -1,209 +1,70 @@
-"""A trained model in one safetensors file: weights, cell, sizes, vocabulary, history.
+"""A trained model in one safetensors file: weights, cell, sizes, text, history.
 
 safetensors holds named arrays and a table of strings and can hold no code, so a file
 from anybody may be opened. The table has two entries: `sha256`, over everything else,
-so that damage is noticed, and `d2l_lstm`, with this JSON object:
+so that damage is noticed, and `d2l_lstm`, a JSON object, see
+`descriptions.Description`. What does not fit it is refused, when reading and when
+writing alike.
 
-    format        1 means this page; a newer number is refused
-    model         kind ('scratch' or a layer's name), cell, sizes
-    vocab         the tokens by index
-    metadata      more facts, e.g. how the text was normalised
-    history       see `training.History`, or null
-    training      what a run needs to go on, or null
-    versions      of d2l_lstm, Paddle and Python
-
-Arrays have the book's names (`W_xi`, ...) for a from-scratch cell and Paddle's for a
-layer. A run with early stopping keeps its best weights under these names and its last
-as `last.*`, so that it can go on.
+Arrays are float32 and have the book's names (`W_xi`, ...) for a from-scratch cell and
+Paddle's for a layer. A run that can be gone on with adds `last.*`, its last weights
+where those of the model are its best, and `optimizer.*`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
 import platform
-import tempfile
+import re
+import reprlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import paddle
 from paddle import nn
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
-from .cells import CELLS
-from .models import (
-    RNNModel,
-    RNNModelScratch,
-    ScratchLayer,
-    cell_name,
-    parameters_of,
-    scratch_model,
+from .descriptions import (
+    FORMAT,
+    CheckpointError,
+    Description,
+    build,
+    check_same,
+    decoded,
+    describe,
+    not_json,
+    nothing_moves,
+    shapes_of,
+    type_of,
 )
-from .text import NORMALIZATIONS, Vocab
+from .files import FileError, check_writable, kind_of, shown, told, write_whole
+from .models import parameters_of
+from .text import Vocab
 
-FORMAT = 1
-_LAYERS = {"SimpleRNN": nn.SimpleRNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be written or read; the message says why."""
+_LONGEST = 10_000_000  # characters of a description
+_LONGEST_HEADER = 3 * _LONGEST  # bytes: it holds the description, quoted once more
 
 
-@dataclass
-class Checkpoint:
-    """What a file holds, the model ready for use.
-
-    Attributes:
-        path: of the file.
-        net: `RNNModelScratch` or `RNNModel`, in evaluation mode.
-        vocab: the vocabulary.
-        history: of the training, as a dict, or None.
-        metadata: whatever else was said when it was saved.
-        weights: name to tensor, of `net`.
-        training, more_tensors: what `train_ch8(resume=True)` needs.
-        versions: of the packages that wrote it.
-    """
-
-    path: Path
-    net: object
-    vocab: Vocab
-    history: dict | None
-    metadata: dict
-    weights: dict
-    training: dict | None = None
-    more_tensors: dict = field(default_factory=dict)
-    versions: dict = field(default_factory=dict)
-
-
-def describe(net) -> dict:
-    """The facts from which `_build` makes the same model again."""
-    sizes = {"vocab_size": net.vocab_size, "num_hiddens": net.num_hiddens}
-    if isinstance(net, RNNModelScratch):
-        if cell_name(net) is None:
-            raise CheckpointError(
-                "only models of a cell in d2l_lstm.CELLS can be saved; this one has "
-                "functions of its own."
-            )
-        return {"kind": "scratch", "cell": cell_name(net), **sizes}
-    rnn = net.rnn
-    if isinstance(rnn, ScratchLayer):
-        return {"kind": "ScratchLayer", "cell": rnn.cell.name, **sizes}
-    kind = type(rnn).__name__
-    if kind not in _LAYERS:
-        raise CheckpointError(f"a model with a layer of type {kind} cannot be saved.")
-    return {
-        "kind": kind,
-        "num_layers": rnn.num_layers,
-        "direction": "bidirect" if rnn.num_directions == 2 else "forward",
-        "dropout": rnn.dropout,
-        **sizes,
-    }
-
-
-def _build(model: dict, num_numbers: int):
-    kind, v, h = model["kind"], model["vocab_size"], model["num_hiddens"]
-    for size in (v, h):
-        if not isinstance(size, int) or not 1 <= size <= 1_000_000:
-            raise ValueError(f"a size of {size!r}")
-    if v * h > num_numbers:
-        raise ValueError(f"sizes of {v} and {h}, but {num_numbers} numbers")
-    if kind in ("scratch", "ScratchLayer") and model["cell"] not in CELLS:
-        raise ValueError(f"the unknown cell {model['cell']!r}")
-    if kind == "scratch":
-        return scratch_model(model["cell"], v, h)
-    if kind == "ScratchLayer":
-        return RNNModel(ScratchLayer(model["cell"], v, h), v)
-    layer = _LAYERS[kind](
-        v,
-        h,
-        num_layers=model["num_layers"],
-        direction=model["direction"],
-        dropout=model["dropout"],
-        time_major=True,
-    )
-    return RNNModel(layer, v)
-
-
-def write_atomically(path, write) -> None:
-    """Write a file whole or not at all.
-
-    Args:
-        path: the file.
-        write: called with a temporary path in the same folder, to write there.
-
-    Raises:
-        CheckpointError: if the folder cannot be written or the disk is full. An
-            earlier file of that name is then still as it was.
-    """
-    path = Path(path)
-    temporary = None
+@contextlib.contextmanager
+def _one_sentence(start: str):
+    """Make a ValueError, which says what is wrong, the end of a CheckpointError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(
-            dir=path.parent, prefix=path.name + ".", suffix=".part"
-        )
-        os.close(handle)
-        write(temporary)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise CheckpointError(f"cannot write {path}: {reason}.") from error
-    finally:
-        if temporary and os.path.exists(temporary):
-            os.remove(temporary)
-
-
-def save_checkpoint(
-    path,
-    net,
-    vocab: Vocab,
-    *,
-    history: dict | None = None,
-    metadata: dict | None = None,
-    weights: dict | None = None,
-    training: dict | None = None,
-    more_tensors: dict | None = None,
-) -> None:
-    """Save a model to one safetensors file, whole or not at all.
-
-    Args:
-        path: the file; folders that are missing are made.
-        net: a model of a cell in `CELLS` or of a Paddle layer.
-        vocab: its vocabulary.
-        history: `History.to_dict()`.
-        metadata: more facts, as JSON can hold them, e.g. the normalization.
-        weights: to save instead of the net's own.
-        training, more_tensors: what a run needs to go on, see `train_ch8`.
-
-    Raises:
-        CheckpointError: if the model is not one of these, or the file cannot be
-            written.
-    """
-    facts = {
-        "format": FORMAT,
-        "model": describe(net),
-        "vocab": vocab.idx_to_token,
-        "history": history,
-        "metadata": metadata or {},
-        "training": training,
-        "versions": _versions(),
-    }
-    tensors = {**(weights or parameters_of(net)), **(more_tensors or {})}
-    arrays = {n: np.ascontiguousarray(t.numpy()) for n, t in tensors.items()}
-    for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise CheckpointError(
-                f"{path} was not written: numbers in {name} are not finite."
-            )
-    description = json.dumps(facts)
-    table = {"d2l_lstm": description, "sha256": _checksum(description, arrays)}
-    write_atomically(path, lambda temporary: save_file(arrays, temporary, table))
+        yield
+    except CheckpointError:
+        raise
+    except FileError as error:  # a sentence already
+        raise CheckpointError(str(error)) from error
+    except RecursionError as error:
+        raise CheckpointError(
+            f"{start}: its description is nested too deeply."
+        ) from error
+    except ValueError as error:
+        raise CheckpointError(f"{start}: {error}.") from error
 
 
 def _checksum(description: str, arrays: dict) -> str:
@@ -215,6 +76,172 @@ def _checksum(description: str, arrays: dict) -> str:
     return digest.hexdigest()
 
 
+def _check_arrays(said: Description, shapes: dict) -> None:
+    """Raise ValueError unless these are the arrays of this model and this run."""
+    if getattr(said.model, "num_layers", 0) > len(shapes):
+        raise ValueError(
+            f"the model has {said.model.num_layers} layers, and there are "
+            f"{len(shapes)} arrays"
+        )
+    wanted = shapes_of(said.model)
+    has_last = any(name.startswith("last.") for name in shapes)
+    if said.run is not None and (has_last or said.run.weights_are_best):
+        wanted |= {f"last.{name}": shape for name, shape in wanted.items()}
+    for name, shape in wanted.items():
+        if name not in shapes:
+            raise ValueError(f"there is no array {name}")
+        if tuple(shapes[name]) != shape:
+            raise ValueError(
+                f"the array {name} has the shape {reprlib.repr(list(shapes[name]))}, "
+                f"and the model needs {list(shape)}"
+            )
+    for name in shapes:
+        of_the_run = said.run is not None and name.startswith("optimizer.")
+        if name not in wanted and not of_the_run:
+            raise ValueError(f"the array {reprlib.repr(name)} belongs to nothing")
+
+
+def _check_types(arrays: dict) -> None:
+    """Raise ValueError unless all, name to (type, shape), can be read and written."""
+    for name, (dtype, shape) in arrays.items():
+        if dtype not in ("F32", "float32"):
+            raise ValueError(
+                f"the array {reprlib.repr(name)} is of type {dtype}, and should be "
+                "float32"
+            )
+        if len(shape) > 8 or 0 in shape:
+            raise ValueError(
+                f"the array {reprlib.repr(name)} has the shape "
+                f"{reprlib.repr(list(shape))}"
+            )
+
+
+def _check_length(description: str) -> None:
+    if len(description) > _LONGEST:
+        raise ValueError(f"its description is longer than {_LONGEST:,} characters")
+
+
+def _check_finite(arrays: dict) -> None:
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"numbers in {shown(name, 60)} are not finite")
+
+
+def is_checkpoint(path) -> bool:
+    """Whether a file begins as a checkpoint of d2l_lstm does; reads 4 kB of it.
+
+    So one that is damaged further on may be replaced, too.
+
+    Raises:
+        OSError: if the file cannot be read.
+    """
+    with open(path, "rb") as file:
+        start = file.read(4096)[8:]  # after the length of the header
+    return start.startswith(b'{"__metadata__":{') and b'"d2l_lstm":"' in start
+
+
+def check_checkpoint(path, net, vocab: Vocab, metadata: dict | None = None) -> None:
+    """Try all of `save_checkpoint` that can be tried without touching the file.
+
+    For the time before a training: better then than after it.
+
+    Raises:
+        CheckpointError: as `save_checkpoint` would.
+    """
+    with _one_sentence(f"{shown(path)} cannot be written"):
+        _encoded(net, vocab, metadata=metadata)
+        check_writable(path, may_replace=is_checkpoint)
+
+
+def save_checkpoint(
+    path,
+    net,
+    vocab: Vocab,
+    *,
+    history: dict | None = None,
+    metadata: dict | None = None,
+    weights: dict | None = None,
+    run: dict | None = None,
+    more_tensors: dict | None = None,
+) -> None:
+    """Save a model to one safetensors file, whole or not at all.
+
+    Args:
+        path: the file; folders that are missing are made. Another checkpoint of this
+            name is replaced, any other file is not.
+        net: a model of a cell in `CELLS` or of a Paddle layer.
+        vocab: its vocabulary.
+        history: `History.to_dict()`.
+        metadata: more facts, as JSON can hold them, e.g. the name of the text.
+        weights: name to tensor, to save instead of the net's own.
+        run: what the run needs to go on: `settings`, `random`, `weights_are_best`.
+        more_tensors: of the run, named `last.*` and `optimizer.*`.
+
+    Raises:
+        CheckpointError: if `load_checkpoint` could not give back exactly this, or the
+            file cannot be written. An earlier file is then still as it was.
+    """
+    with _one_sentence(f"{shown(path)} was not written"):
+        content = _encoded(
+            net,
+            vocab,
+            history=history,
+            metadata=metadata,
+            weights=weights,
+            run=run,
+            more_tensors=more_tensors,
+        )
+        write_whole(path, content, may_replace=is_checkpoint)
+
+
+def _encoded(
+    net,
+    vocab,
+    *,
+    history=None,
+    metadata=None,
+    weights=None,
+    run=None,
+    more_tensors=None,
+) -> bytes:
+    """The content of a file, once it is known that it can be read again."""
+    model = describe(net)
+    if not isinstance(vocab, Vocab):
+        raise CheckpointError(
+            f"the vocabulary is of the class {type(vocab).__name__}; give a Vocab of "
+            "d2l_lstm."
+        )
+    facts = {
+        "format": FORMAT,
+        "model": msgspec.to_builtins(model),
+        "text": {
+            "token": vocab.token,
+            "normalization": vocab.normalization,
+            "join": vocab.join,
+            "tokens": vocab.idx_to_token,
+        },
+        "history": history,
+        "metadata": {} if metadata is None else metadata,
+        "run": run,
+        "versions": _versions(),
+    }
+    tensors = parameters_of(net) if weights is None else weights
+    tensors = {**tensors, **(more_tensors or {})}
+    for name in ("text", "history", "metadata", "run"):
+        if fault := not_json(facts[name], name):
+            raise ValueError(fault)
+    said = decoded(facts)
+    check_same(net, model)
+    _check_types({name: (type_of(t), t.shape) for name, t in tensors.items()})
+    _check_arrays(said, {name: t.shape for name, t in tensors.items()})
+    arrays = {n: np.ascontiguousarray(t.numpy()) for n, t in tensors.items()}
+    _check_finite(arrays)
+    description = json.dumps(facts)
+    _check_length(description)
+    table = {"d2l_lstm": description, "sha256": _checksum(description, arrays)}
+    return save(arrays, table)
+
+
 def _versions() -> dict:
     from . import __version__
 
@@ -223,6 +250,32 @@ def _versions() -> dict:
         "paddle": paddle.__version__,
         "python": platform.python_version(),
     }
+
+
+@dataclass
+class Checkpoint:
+    """What a file holds, the model ready for use.
+
+    Attributes:
+        path: of the file.
+        net: `RNNModelScratch` or `RNNModel`, in evaluation mode.
+        vocab: the vocabulary, with the token kind and the normalization of the text.
+        history: of the training, as a dict, or None.
+        metadata: whatever else was said when it was saved.
+        weights: name to tensor, of `net`.
+        run, more_tensors: what the run needs to go on, or None and no tensors.
+        versions: of the packages that wrote it.
+    """
+
+    path: Path
+    net: object
+    vocab: Vocab
+    history: dict | None
+    metadata: dict
+    weights: dict
+    run: dict | None = None
+    more_tensors: dict = field(default_factory=dict)
+    versions: dict = field(default_factory=dict)
 
 
 def load_checkpoint(path, *, missing_ok: bool = False) -> Checkpoint | None:
@@ -237,77 +290,84 @@ def load_checkpoint(path, *, missing_ok: bool = False) -> Checkpoint | None:
             version, or holds arrays that do not fit the model it describes.
     """
     path = Path(path)
-    if not path.is_file():
-        if missing_ok and not path.exists():
-            return None
-        raise CheckpointError(f"there is no checkpoint file {path}.")
+    with _one_sentence(f"{shown(path)} is damaged"):
+        with told("read", path):
+            kind = kind_of(path)
+            if kind is None and missing_ok:
+                return None
+            if kind is None:
+                raise CheckpointError(f"there is no checkpoint file {shown(path)}.")
+            if kind != "a file":
+                raise CheckpointError(
+                    f"{shown(path)} is {kind}, not a checkpoint file."
+                )
+            table, arrays = _read(path)
+        return _assembled(path, table, arrays)
+
+
+def _read(path) -> tuple[dict, dict]:
+    """The table and the arrays of a safetensors file."""
+    damaged = f"{shown(path)} is damaged or not a safetensors file."
+    with open(path, "rb") as file:
+        if int.from_bytes(file.read(8), "little") > _LONGEST_HEADER:
+            raise CheckpointError(damaged)
     try:
         with safe_open(path, framework="numpy") as file:
             table = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or not a safetensors file ({error})."
-        ) from None
-    if "d2l_lstm" not in table:
-        raise CheckpointError(f"{path} is a safetensors file, but not one of d2l_lstm.")
+            if "d2l_lstm" not in table:
+                raise CheckpointError(
+                    f"{shown(path)} is a safetensors file, but not one of d2l_lstm."
+                )
+            slices = {name: file.get_slice(name) for name in file.keys()}
+            _check_types({n: (s.get_dtype(), s.get_shape()) for n, s in slices.items()})
+            return table, {name: file.get_tensor(name) for name in slices}
+    except SafetensorError as error:
+        raise CheckpointError(damaged) from error
+
+
+def _assembled(path, table, arrays) -> Checkpoint:
+    description = table["d2l_lstm"]
+    _check_length(description)
     try:
-        facts = json.loads(table["d2l_lstm"])
-        newer = facts["format"] > FORMAT
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is damaged: its description {error}.") from None
-    if newer:
+        facts = json.loads(description)
+    except ValueError:
+        raise ValueError("its description is not JSON") from None
+    number = facts.get("format") if isinstance(facts, dict) else None
+    if type(number) is int and number > FORMAT:
         raise CheckpointError(
-            f"{path} has format {facts['format']}, and this version reads up to "
-            f"{FORMAT}: update d2l-lstm."
+            f"{shown(path)} has format {reprlib.repr(number)}, and this version reads "
+            f"up to {FORMAT}: update d2l-lstm."
         )
-    if table.get("sha256") != _checksum(table["d2l_lstm"], arrays):
-        raise CheckpointError(f"{path} is damaged: its checksum does not fit.")
-    try:
-        return _assemble(path, facts, arrays)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(
-            f"{path} is damaged: its description has {error}."
-        ) from None
-
-
-def _assemble(path, facts, arrays) -> Checkpoint:
-    vocab = Vocab()
-    vocab.idx_to_token = facts["vocab"]
-    if not all(isinstance(token, str) for token in vocab.idx_to_token):
-        raise ValueError("tokens that are no strings")
-    vocab.token_to_idx = {token: i for i, token in enumerate(vocab.idx_to_token)}
-    model = facts["model"]
-    if len(vocab) != model["vocab_size"] or len(vocab.token_to_idx) != len(vocab):
-        raise ValueError("a vocabulary that does not fit the model")
-    metadata = facts["metadata"]
-    if metadata.get("normalization", "book") not in NORMALIZATIONS:
-        raise ValueError("an unknown normalization")
-    net = _build(model, sum(array.size for array in arrays.values()))
-    weights = {}
-    for name, parameter in parameters_of(net).items():
-        array = arrays.pop(name, None)
-        if array is None:
-            raise ValueError(f"no array {name}")
-        if list(array.shape) != list(parameter.shape) or array.dtype != np.float32:
-            raise ValueError(
-                f"{name} as {array.dtype}{list(array.shape)}, where the model has "
-                f"float32{list(parameter.shape)}"
-            )
-        if not np.isfinite(array).all():
-            raise ValueError(f"numbers in {name} that are not finite")
-        parameter.set_value(array)
-        weights[name] = parameter
+    if table.get("sha256") != _checksum(description, arrays):
+        raise ValueError("its checksum does not fit")
+    said = decoded(facts)
+    if number == 1:
+        arrays = {
+            re.sub(r"^rnn\.(?=[Wbcp]_)", "rnn.0.cell.", name): array
+            for name, array in arrays.items()
+            if not name.startswith("last.")
+        }
+    _check_arrays(said, {name: array.shape for name, array in arrays.items()})
+    _check_finite(arrays)
+    with nothing_moves():
+        net = build(said.model)
+    weights = parameters_of(net)
+    for name, parameter in weights.items():
+        parameter.set_value(arrays.pop(name))
     if isinstance(net, nn.Layer):
         net.eval()
+    text = said.text
+    vocab = Vocab(token=text.token, normalization=text.normalization, join=text.join)
+    vocab.idx_to_token = text.tokens
+    vocab.token_to_idx = {token: i for i, token in enumerate(text.tokens)}
     return Checkpoint(
         path=path,
         net=net,
         vocab=vocab,
-        history=facts["history"],
-        metadata=metadata,
+        history=None if said.history is None else said.history.to_dict(),
+        metadata=said.metadata,
         weights=weights,
-        training=facts["training"],
-        more_tensors={n: paddle.to_tensor(a) for n, a in arrays.items()},
-        versions=facts["versions"],
+        run=None if said.run is None else msgspec.to_builtins(said.run),
+        more_tensors={name: paddle.to_tensor(a) for name, a in arrays.items()},
+        versions=said.versions,
     )

@@ -18,21 +18,9 @@ import numpy as np
 MIME = "application/vnd.d2l-lstm.claim+json"
 VERDICTS = ("holds", "holds with limits", "does not hold")
 
-CLAIMS = {
-    "C01": "With the forget gate at 1 and the input gate at 0 the memory cell is "
-    "carried through time unchanged.",
-    "C02": "An output gate near 0 hides the memory cell, but the cell keeps its "
-    "content.",
-    "C03": "Gates lie in (0, 1), the hidden state in (−1, 1).",
-    "C04": "The concise version is faster, because its operators are compiled.",
-    "C05": "The concise layer computes the same function as the code from scratch.",
-    "C06": "Peephole connections: not every gate needs one.",
-    "C07": "Coupling the input and forget gates loses nothing.",
-    "C08": "A GRU is simpler than an LSTM and computes faster.",
-    "C09": "The LSTM is the stronger of the two.",
-    "C10": "Training brings the perplexity down to about 1.",
-    "C11": "After training, greedy prediction continues a prefix sensibly.",
-}
+# What is claimed, a text a language; the package shows the English one.
+_TEXTS = json.loads(Path(__file__).with_name("claims.json").read_text(encoding="utf-8"))
+CLAIMS = {id: texts["en"] for id, texts in _TEXTS.items()}
 
 
 class Claim:

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import random
+import shlex
 import sys
-import unicodedata
 import warnings
 from pathlib import Path
 from typing import Annotated
 
+import paddle
 import typer
+from paddle import nn
+from tqdm import tqdm
 
-from .text import DATA, NORMALIZATIONS
+from .batches import SeqDataLoader, split_corpus
+from .cells import get_cell
+from .checkpoints import is_checkpoint, load_checkpoint
+from .devices import memory_limit
+from .environment import environment_report
+from .files import check_writable
+from .generation import check_sampling, generate
+from .models import RNNModel, num_parameters, scratch_model
+from .text import (
+    DATA,
+    NORMALIZATIONS,
+    check_whole,
+    load_corpus,
+    printable,
+    read_raw_time_machine,
+    read_text,
+)
+from .training import evaluate_perplexity, train_ch8
 
 PRETRAINED = DATA / "lstm_time_machine.safetensors"
 CHECKPOINT = Path("time_machine_lstm.safetensors")
@@ -22,8 +44,8 @@ _CONCISE = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru_reset_after": "GRU"}
 CHAPTER_NAME = "The Time Machine, chapter I"
 
 app = typer.Typer(
-    help="Train a character language model on The Time Machine or any text, and let it "
-    "continue a prefix.",
+    help="Train a language model of characters or words on The Time Machine or any "
+    "text, and let it continue a prefix.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -52,23 +74,26 @@ Normalize = Annotated[
 ]
 
 
-def _corpus(text: Path | None, normalize: str | None, max_tokens: int | None):
-    """The corpus to use, its vocabulary, its normalization, and training tokens."""
-    from .text import load_corpus, read_raw_time_machine, read_text
+def _check_positive(name: str, value: float, infinity: bool = False):
+    if not value > 0 or (value == math.inf and not infinity):
+        raise ValueError(f"{name} is {value:g}; it must be a number above 0.")
 
-    if normalize is not None and normalize not in NORMALIZATIONS:
+
+def _choose(what: str, value: str | None, choices) -> None:
+    if value is not None and value not in choices:
+        raise ValueError(f"unknown {what} {value!r}; choose {', '.join(choices)}.")
+
+
+def _check_memory(cell, vocab_size: int, hidden: int) -> None:
+    """Refuse a size whose weights cannot be held: they, gradients and two copies."""
+    numbers, limit = get_cell(cell).num_params(vocab_size, hidden), memory_limit()
+    needed = 4 * 4 * numbers  # bytes of a float32
+    if limit is not None and needed > limit:
         raise ValueError(
-            f"unknown normalization {normalize!r}; choose {', '.join(NORMALIZATIONS)}."
+            f"hidden is {hidden}; its {numbers:,} parameters need "
+            f"{needed / 2**30:,.0f} GB of memory to train, and there are "
+            f"{limit / 2**30:,.0f}."
         )
-    raw = read_raw_time_machine() if text is None else read_text(text)
-    normalization = normalize or ("book" if text is None else "unicode")
-    wanted = -1 if max_tokens is None else max_tokens
-    corpus, vocab = load_corpus(raw, wanted, normalization=normalization)
-    if text is None and max_tokens is None and normalization == "book":
-        corpus, num_train = corpus[:15000], 10000  # the book's, and 5,000 more
-    else:
-        num_train = len(corpus) * 9 // 10
-    return corpus, vocab, normalization, num_train
 
 
 @app.command()
@@ -84,15 +109,18 @@ def train(
     epochs: Annotated[int, typer.Option(help="Passes over the training text.")] = 500,
     lr: Annotated[float, typer.Option(help="Learning rate.")] = 1.0,
     batch_size: Annotated[int, typer.Option(help="Sequences in a minibatch.")] = 32,
-    num_steps: Annotated[int, typer.Option(help="Characters of a sequence.")] = 35,
+    num_steps: Annotated[int, typer.Option(help="Tokens of a sequence.")] = 35,
     theta: Annotated[float, typer.Option(help="Largest norm of the gradient.")] = 1.0,
     patience: Annotated[
         int | None,
         typer.Option(help="Stop after so many epochs without a better validation."),
     ] = None,
+    token: Annotated[
+        str, typer.Option(help="What the model reads and writes: char or word.")
+    ] = "char",
     normalize: Normalize = None,
     max_tokens: Annotated[
-        int | None, typer.Option(help="Use only so many characters.")
+        int | None, typer.Option(help="Use only so many tokens.")
     ] = None,
     seed: Seed = 0,
     checkpoint: Annotated[
@@ -100,6 +128,9 @@ def train(
     ] = CHECKPOINT,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the checkpoint.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Resume although settings differ.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier checkpoint.")
@@ -111,26 +142,48 @@ def train(
     next 5,000; of any other text the first nine tenths and the rest. Ctrl-C keeps what
     was learnt.
     """
-    import paddle
-    from paddle import nn
-
-    from .cells import get_cell
-    from .models import RNNModel, num_parameters, scratch_model
-    from .text import split_corpus
-    from .training import train_ch8
-
     get_cell(cell)
-    if checkpoint.exists() and not (resume or overwrite):
-        raise ValueError(
-            f"{checkpoint} exists; --resume goes on with it, --overwrite replaces it, "
-            "-c FILE writes another file."
-        )
+    _choose("token type", token, ("char", "word"))
+    _choose("normalization", normalize, NORMALIZATIONS)
+    for name, value in (
+        ("hidden", hidden), ("epochs", epochs), ("batch_size", batch_size),
+        ("num_steps", num_steps), ("patience", patience), ("max_tokens", max_tokens),
+    ):  # fmt: skip
+        if value is not None:
+            check_whole(name, value, 1)
+    if seed is not None:
+        check_whole("seed", seed, 0, 2**32 - 1)
+    _check_positive("lr", lr)
+    _check_positive("theta", theta, infinity=True)
     if concise and cell not in _CONCISE:
         raise ValueError(
             f"Paddle has no layer for the cell {cell!r}; --concise goes with "
             f"{', '.join(_CONCISE)}."
         )
-    corpus, vocab, normalization, num_train = _corpus(text, normalize, max_tokens)
+    if force and not resume:
+        raise ValueError("--force goes with --resume.")
+    if checkpoint.exists() and not (resume or overwrite):
+        raise ValueError(
+            f"{checkpoint} exists; --resume goes on with it, --overwrite replaces it, "
+            "-c FILE writes another file."
+        )
+    if resume:  # before a long text is read
+        before = load_checkpoint(checkpoint).metadata.get("seed", seed)
+        if before != seed and not force:
+            raise ValueError(
+                f"{checkpoint} was trained otherwise: seed was {before!r:.40} and is "
+                f"{seed}; to go on all the same, add --force."
+            )
+    normalization = normalize or ("book" if text is None else "unicode")
+    raw = read_raw_time_machine() if text is None else read_text(text)
+    corpus, vocab = load_corpus(
+        raw, max_tokens or -1, token=token, normalization=normalization
+    )
+    num_train = len(corpus) * 9 // 10
+    if (text, max_tokens, normalization, token) == (None, None, "book", "char"):
+        corpus, num_train = corpus[:15000], 10000  # the book's, and 5,000 more
+    check_writable(checkpoint, may_replace=is_checkpoint)
+    _check_memory(cell, len(vocab), hidden)
     train_iter, valid_iter = split_corpus(
         corpus, vocab, batch_size, num_steps, num_train, len(corpus) - num_train
     )
@@ -141,16 +194,16 @@ def train(
         net = RNNModel(layer, len(vocab))
     else:
         net = scratch_model(cell, len(vocab), hidden)
+    tokens = "characters" if token == "char" else "words"
     typer.echo(
         f"{cell}, {hidden} hidden units, {num_parameters(net):,} parameters; "
-        f"{num_train:,} characters to train on, {len(corpus) - num_train:,} to "
+        f"{num_train:,} {tokens} to train on, {len(corpus) - num_train:,} to "
         f"validate on, {len(vocab)} in the vocabulary"
     )
-    beginnings = [
-        "".join(vocab.to_tokens(corpus[i : i + 8].tolist()))
-        for i in (0, len(corpus) // 2)
+    prefixes = [p for p in PREFIXES if all(vocab.encode(p))]
+    prefixes = prefixes or [
+        vocab.decode(corpus[i : i + 8].tolist()) for i in (0, len(corpus) // 2)
     ]
-    prefixes = [p for p in PREFIXES if all(c in vocab for c in p)] or beginnings
     history = train_ch8(
         net,
         train_iter,
@@ -162,20 +215,16 @@ def train(
         patience=patience,
         checkpoint=checkpoint,
         resume=resume,
-        metadata={
-            "normalization": normalization,
-            "text": text.name if text else CHAPTER_NAME,
-            "num_train": num_train,
-            "num_valid": len(corpus) - num_train,
-            "batch_size": batch_size,
-            "num_steps": num_steps,
-            "seed": seed,
-        },
+        force=force,
+        metadata={"text": text.name if text else CHAPTER_NAME, "seed": seed},
         prefixes=prefixes,
     )
-    typer.echo(
-        f"\nSaved in {checkpoint}. Now: d2l-lstm predict -c {checkpoint} -p 'the'"
-    )
+    if not history.epochs:
+        typer.echo("Nothing was learnt yet, and nothing saved.")
+        return
+    predict = shlex.join(["-c", str(checkpoint), "-p", prefixes[0]])
+    done = f"Saved in {checkpoint}. Now: d2l-lstm predict {predict}"
+    typer.echo("\n" + printable(done))
     if history.stopped == "interrupted":
         typer.echo("To go on: the same command with --resume.")
 
@@ -188,8 +237,11 @@ def _prefixes(prefix: str | None) -> list[str]:
             "no prefix; give --prefix 'time traveller', or lines of input."
         )
     if hasattr(sys.stdin, "reconfigure"):
-        sys.stdin.reconfigure(encoding="utf-8")
-    lines = [line.rstrip("\r\n") for line in sys.stdin]
+        sys.stdin.reconfigure(encoding="utf-8-sig")
+    try:
+        lines = [line.rstrip("\r\n") for line in sys.stdin]
+    except UnicodeDecodeError:
+        raise ValueError("standard input is not UTF-8; convert it first.") from None
     if not any(lines):
         raise ValueError("no prefix: standard input is empty.")
     return [line for line in lines if line]
@@ -206,11 +258,11 @@ def predict(
         ),
     ] = None,
     num_preds: Annotated[
-        int, typer.Option("--num-preds", "-n", help="Characters to add.")
+        int, typer.Option("--num-preds", "-n", help="Tokens to add.")
     ] = 50,
     checkpoint: Pretrained = PRETRAINED,
     temperature: Annotated[
-        float, typer.Option(help="0: the most probable character every time.")
+        float, typer.Option(help="0: the most probable token every time.")
     ] = 0.0,
     top_k: Annotated[
         int | None, typer.Option(help="Draw from the k most probable only.")
@@ -221,17 +273,15 @@ def predict(
     ] = False,
 ):
     """Continue a prefix, with the pretrained model or one of yours."""
-    from .checkpoints import load_checkpoint
-    from .generation import generate
-
+    check_whole("num_preds", num_preds, 0)
+    check_sampling(temperature, top_k)
+    if seed is not None:
+        check_whole("seed", seed, 0, 2**32 - 1)
     prefixes = _prefixes(prefix)
     saved = load_checkpoint(checkpoint)
-    as_it_is = saved.metadata.get("normalization", "book") == "none"
-    if seed is not None and seed < 0:
-        raise ValueError(f"seed is {seed}; it must be 0 or more.")
     for given in prefixes:
         text = generate(
-            given if as_it_is else unicodedata.normalize("NFC", given).lower(),
+            given,
             num_preds,
             saved.net,
             saved.vocab,
@@ -242,8 +292,29 @@ def predict(
         if as_json:
             facts = {"prefix": given, "text": text, "num_preds": num_preds}
             facts |= {"temperature": temperature, "top_k": top_k, "seed": seed}
-            text = json.dumps(facts, ensure_ascii=False)
-        typer.echo(text)
+            text = "".join(
+                c if printable(c) == c else f"\\u{ord(c):04x}"
+                for c in json.dumps(facts, ensure_ascii=False)
+            )
+        typer.echo(printable(text))
+
+
+def _own_text(saved) -> tuple[list[dict], int, int]:
+    """What a checkpoint says of its two texts, rows and steps of a minibatch.
+
+    What is no such thing, or would need much memory, is not believed.
+    """
+    settings = saved.run["settings"] if saved.run else {}
+    own = [settings.get(f"{name} text") for name in ("training", "validation")]
+    own = [
+        facts
+        if isinstance(facts, dict) and type(facts.get("num_tokens")) is int
+        else {}
+        for facts in own
+    ]
+    rows, steps = own[0].get("batch_size"), own[0].get("num_steps")
+    whole = type(rows) is int and type(steps) is int and min(rows, steps) > 0
+    return own, *((rows, steps) if whole and rows * steps <= 100_000 else (32, 35))
 
 
 @app.command()
@@ -252,43 +323,58 @@ def evaluate(
     text: Text = None,
 ):
     """Perplexity of a model on its own text, split as in training, or on another."""
-    from .checkpoints import load_checkpoint
-    from .text import SeqDataLoader, normalize_text, read_raw_time_machine, read_text
-    from .training import evaluate_perplexity
-
     saved = load_checkpoint(checkpoint)
-    facts = saved.metadata
+    own, rows, steps = _own_text(saved)
+
+    def loader(part):
+        return SeqDataLoader(rows, steps, corpus=part, vocab=saved.vocab, offset=0)
+
     raw = read_raw_time_machine() if text is None else read_text(text)
-    normalized = normalize_text(raw, facts.get("normalization", "book"))
-    corpus = saved.vocab.encode(normalized)
-    n, m = facts.get("num_train", 10000), facts.get("num_valid", 5000)
-    own = facts.get("text") == (text.name if text else CHAPTER_NAME)
+    corpus = saved.vocab.encode(saved.vocab.normalize(raw))
     parts = {"the whole text": corpus}
-    if own and len(corpus) >= n + m:
-        parts = {"trained on": corpus[:n], "held out": corpus[n : n + m]}
-    for name, part in parts.items():
-        loader = SeqDataLoader(
-            facts.get("batch_size", 32),
-            facts.get("num_steps", 35),
-            corpus=part,
-            vocab=saved.vocab,
-            offset=0,
+    if len(corpus) <= rows:
+        raise ValueError(
+            f"the text has {len(corpus)} tokens that the model can read; to measure on "
+            f"it, {rows + 1} are needed."
         )
-        perplexity = evaluate_perplexity(saved.net, loader)
+    n, m = (facts.get("num_tokens", 0) for facts in own)
+    if n > rows and m > rows and n + m <= len(corpus):
+        halves = {"trained on": corpus[:n], "held out": corpus[n : n + m]}
+        hashes = [loader(part).settings()["sha256"] for part in halves.values()]
+        if hashes == [facts.get("sha256") for facts in own]:
+            parts = halves
+    tokens = "words" if saved.vocab.token == "word" else "characters"
+    for name, part in parts.items():
+        bar = tqdm(
+            loader(part), name, (len(part) - 1) // rows // steps + 1,
+            unit="minibatch", delay=1, leave=False,
+        )  # fmt: skip
+        perplexity = evaluate_perplexity(saved.net, bar)
         unknown = int((part == 0).sum())
         note = f", {unknown:,} of them unknown to the model" if unknown else ""
-        typer.echo(
-            f"{name}: perplexity {perplexity:.3f}, {len(part):,} characters{note}"
-        )
+        typer.echo(f"{name}: perplexity {perplexity:.3f}, {len(part):,} {tokens}{note}")
 
 
 @app.command()
 def info():
     """Versions, device, cores and threads, where the data is: for a bug report."""
-    from .devices import environment_report
-
     for name, value in environment_report().items():
         typer.echo(f"{name:12} {value}")
+
+
+def _sentence(error: BaseException) -> str:
+    """What went wrong, in one line without Python's inside."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}."
+    if isinstance(error, MemoryError) or "ResourceExhausted" in str(error):
+        return "there is not enough memory; choose a smaller hidden or batch_size."
+    return str(error)
+
+
+def _warn(message, *_, **__) -> None:
+    with contextlib.suppress(OSError):  # what is asked for matters more
+        print(f"warning: {printable(str(message))}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -296,13 +382,16 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a Windows console is not always UTF-8
             stream.reconfigure(encoding="utf-8", errors="replace")
-    warnings.showwarning = lambda message, *_, **__: print(
-        f"warning: {message}", file=sys.stderr
-    )
+    warnings.simplefilter("always", UserWarning)  # of every prefix, not of the first
+    warnings.showwarning = _warn
     try:
         app()  # ends the process itself, with status 2 for wrong usage
-    except (ValueError, ArithmeticError, RuntimeError, OSError) as error:
-        print(f"d2l-lstm: {error}", file=sys.stderr)
+    except SystemExit as ended:
+        if ended.code == 130:  # Ctrl-C, of which typer says nothing
+            print("\nd2l-lstm: interrupted.", file=sys.stderr)
+        raise
+    except (ValueError, ArithmeticError, RuntimeError, OSError, MemoryError) as error:
+        print(f"d2l-lstm: {printable(_sentence(error))}", file=sys.stderr)
         sys.exit(2)
 
 

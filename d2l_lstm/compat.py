@@ -22,8 +22,9 @@ import paddle
 from paddle import nn
 
 from . import text
-from .checkpoints import write_atomically
-from .download import DownloadError
+from .download import DownloadError, reason_of
+from .files import FileError, kind_of, shown, write_whole
+from .models import RNNModel, RNNStack, recurrent_layer
 
 
 @dataclass
@@ -47,8 +48,8 @@ def _import_d2l():
             from d2l import paddle as d2l
     except ImportError as error:
         raise ImportError(
-            f"d2l.paddle cannot be imported ({error}); install it with "
-            "pip install --no-deps d2l==0.17.6"
+            f"d2l.paddle cannot be imported ({error}); "
+            "pip install --no-deps d2l==0.17.6 installs it."
         ) from error
     if imported_before:  # its filter is the plain "ignore everything"
         everything = ("ignore", None, Warning, None, 0)
@@ -70,8 +71,12 @@ def repair(source: str = "chapter") -> Repairs:
         What was repaired; print it.
 
     Raises:
+        ValueError: for an unknown source; nothing is patched then.
         ImportError: if d2l 0.17.6 is not installed, with the command to install it.
+        ValueError: for an unknown source; nothing is patched then.
     """
+    if source not in ("chapter", "full"):
+        raise ValueError(f"unknown source {source!r}; choose 'chapter' or 'full'.")
     d2l = _import_d2l()
     repairs = Repairs()
     if getattr(d2l, "_repaired_by_d2l_lstm", None) == source:
@@ -131,7 +136,7 @@ def _checked_download(d2l):
         def is_right(content):
             return hashlib.sha1(content).hexdigest() == sha1
 
-        if os.path.exists(path):
+        if kind_of(path) == "a file":
             with open(path, "rb") as file:
                 if is_right(file.read()):
                     return path
@@ -139,15 +144,15 @@ def _checked_download(d2l):
             response = d2l.requests.get(url, timeout=60)
             response.raise_for_status()
         except d2l.requests.RequestException as error:
-            raise DownloadError(f"cannot download {url}: {error}") from error
+            raise DownloadError(
+                f"cannot download {shown(url, 90)}: {reason_of(error)}."
+            ) from error
         if not is_right(response.content):
             raise DownloadError(f"{url} is not the file expected: its SHA-1 differs.")
-
-        def write(temporary):
-            with open(temporary, "wb") as file:
-                file.write(response.content)
-
-        write_atomically(path, write)
+        try:
+            write_whole(path, response.content)
+        except FileError as error:
+            raise DownloadError(str(error)) from error
         return path
 
     return download
@@ -166,14 +171,12 @@ def _repair_models(d2l):
     layer_init, layer_state = d2l.RNNModel.__init__, d2l.RNNModel.begin_state
 
     def init_time_major(self, rnn_layer, vocab_size, **kwargs):
-        if not getattr(rnn_layer, "time_major", True):
-            raise ValueError("the recurrent layer must be made with time_major=True.")
+        rnn_layer = recurrent_layer(rnn_layer, vocab_size)
         layer_init(self, rnn_layer, vocab_size, **kwargs)
 
     def begin_state(self, batch_size=1):
-        if getattr(self.rnn, "has_memory_cell", False):
-            H = paddle.zeros([1, batch_size, self.num_hiddens])
-            return H, paddle.zeros_like(H)
+        if isinstance(self.rnn, RNNStack):
+            return RNNModel.begin_state(self, batch_size)
         return layer_state(self, batch_size)
 
     d2l.RNNModel.__init__, d2l.RNNModel.begin_state = init_time_major, begin_state

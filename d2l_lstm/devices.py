@@ -1,11 +1,17 @@
-"""Where and with how many cores things are computed: the one place that decides."""
+"""Where, with how many cores and in how much memory things are computed."""
 
 from __future__ import annotations
 
+import math
 import os
+import posixpath
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import paddle
+
+MOST_THREADS = 1024
 
 
 def try_gpu(i: int = 0):
@@ -22,17 +28,91 @@ def to_device(tensor, device):
     return tensor.to(device)
 
 
-def num_threads() -> int:
+def _control_groups(controller: str, root: Path) -> Iterator[Path]:
+    """Folders of the control groups that this process is in, inmost first.
+
+    Linux limits a container, or one student of a classroom's server, by these groups;
+    the limits of a group hold for all groups inside it. A container may see its own
+    group under the name that the host has for it, which it cannot look up, or as the
+    outmost: what is not there is passed over by who reads.
+    """
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:  # not Linux
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        mount = root / "sys/fs/cgroup" / (controller if controllers else "")
+        path = posixpath.normpath("/" + path.lstrip("/"))
+        while path != "/":
+            yield mount / path[1:]
+            path = posixpath.dirname(path)
+        yield mount
+
+
+def _numbers(*files: Path) -> list[int] | None:
+    """The numbers in these files; None without a limit (`max`, -1) or a file."""
+    try:
+        numbers = [int(word) for file in files for word in file.read_text().split()]
+    except (OSError, ValueError):
+        return None
+    return numbers if min(numbers, default=0) > 0 else None
+
+
+def num_threads(root: Path = Path("/")) -> int:
     """Threads for matrix products: `$D2L_LSTM_THREADS`, or every core we may use.
 
-    `$OMP_NUM_THREADS` cannot be asked: Paddle sets it to 1 when it is imported.
+    Those are the cores that the process may run on, or fewer, rounded up, if its
+    control groups have a share of them only. `$OMP_NUM_THREADS` cannot be asked: Paddle
+    sets it to 1 when it is imported.
+
+    Args:
+        root: of the file system, where Linux describes the process.
+
+    Raises:
+        ValueError: if `$D2L_LSTM_THREADS` is no number from 1 to 1024.
     """
     wanted = os.environ.get("D2L_LSTM_THREADS", "")
-    if wanted.isdigit() and int(wanted) > 0:
+    if re.fullmatch("[0-9]{1,4}", wanted) and 1 <= int(wanted) <= MOST_THREADS:
         return int(wanted)
+    if wanted:
+        raise ValueError(
+            f"D2L_LSTM_THREADS is {wanted!r:.60}; it must be a whole number from 1 to "
+            f"{MOST_THREADS}."
+        )
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    for group in _control_groups("cpu", root):
+        share = _numbers(group / "cpu.max") or _numbers(
+            group / "cpu.cfs_quota_us", group / "cpu.cfs_period_us"
+        )
+        if share:
+            quota, period = share  # microseconds of all cores in a period
+            cores = min(cores, math.ceil(quota / period))
+    return cores
+
+
+def memory_limit(root: Path = Path("/")) -> int | None:
+    """Bytes that this process may use, None where the system does not tell (Windows).
+
+    Those are the machine's memory, or what a control group leaves of it.
+
+    Args:
+        root: of the file system, where Linux describes the process.
+    """
+    try:
+        page, pages = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # no such function, name or number
+        page = pages = -1
+    limits = [page * pages] if pages > 0 else []
+    for group in _control_groups("memory", root):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            limits += _numbers(group / name) or []
+    return min(limits, default=None)
 
 
 def _is_amd_with_avx2() -> bool:
@@ -59,58 +139,3 @@ def use_all_cores() -> int:
     n = num_threads()
     paddle.base.core.set_num_threads(n)
     return n
-
-
-def environment_report() -> dict[str, str]:
-    """What a bug report needs: versions, device, cores, threads, where data comes from.
-
-    A value that begins with `! ` names something known not to work.
-    """
-    import importlib.metadata
-    import platform
-
-    import numpy
-
-    from . import __version__
-    from .download import FILE_NAME, data_folder
-    from .text import CHAPTER
-
-    def version(package):
-        try:
-            return importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            return None
-
-    python = platform.python_version()
-    if not (3, 10) <= tuple(map(int, python.split(".")[:2])) <= (3, 13):
-        python = f"! {python}: Paddle 3.3 has wheels for Python 3.10 to 3.13"
-    paddle_version = paddle.__version__
-    if not paddle_version.startswith("3.3"):
-        paddle_version = f"! {paddle_version}: tested with 3.3"
-    numpy_version = numpy.__version__
-    if tuple(map(int, numpy_version.split(".")[:2])) >= (2, 4):
-        numpy_version = (
-            f"! {numpy_version}: from 2.4 on, the book's own code stops with a "
-            "TypeError; use numpy<2.4 or d2l_lstm.compat.repair()"
-        )
-    d2l_version = version("d2l") or (
-        "not installed; only comparisons with the book's code need it: "
-        "pip install --no-deps d2l==0.17.6"
-    )
-    if d2l_version.startswith("1."):
-        d2l_version = f"! {d2l_version}: has no Paddle module; 0.17.6 is the last"
-    whole_book = data_folder() / FILE_NAME
-    return {
-        "d2l-lstm": __version__,
-        "Python": python,
-        "paddle": paddle_version,
-        "numpy": numpy_version,
-        "d2l": d2l_version,
-        "system": f"{platform.system()} {platform.machine()}",
-        "device": str(try_gpu()),
-        "cores": str(os.cpu_count()),
-        "threads": f"{use_all_cores()} for matrix products (D2L_LSTM_THREADS sets it)",
-        "chapter": str(CHAPTER),
-        "whole book": f"{whole_book}"
-        + ("" if whole_book.exists() else " (not there; source='full' downloads it)"),
-    }

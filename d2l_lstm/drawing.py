@@ -1,9 +1,9 @@
-"""Data-flow drawings of recurrent cells, in a few strokes."""
+"""Data-flow drawings of recurrent cells, in a few strokes.
+
+Matplotlib, which takes a second to import, is imported by the first drawing only.
+"""
 
 from __future__ import annotations
-
-from matplotlib import pyplot as plt
-from matplotlib.patches import FancyBboxPatch
 
 from .plotting import use_svg_display
 
@@ -24,7 +24,11 @@ class Diagram:
     """
 
     def __init__(self, width=10.0, height=6.0, scale=0.55, axes=None):
+        from matplotlib import patches
+        from matplotlib import pyplot as plt
+
         use_svg_display()
+        self._patches = patches
         if axes is None:
             axes = plt.subplots(figsize=(width * scale, height * scale))[1]
         self.axes = axes
@@ -38,7 +42,7 @@ class Diagram:
         """The outline of a cell, its lower left corner at (x, y)."""
         edge, _ = self._colours(faded)
         self.axes.add_patch(
-            FancyBboxPatch(
+            self._patches.FancyBboxPatch(
                 (x, y), width, height, "round,pad=0,rounding_size=0.4",
                 edgecolor=edge, facecolor="#fafafa", linewidth=1.2, zorder=0,
             )
@@ -49,7 +53,7 @@ class Diagram:
         """A fully connected layer, centred at (x, y), named by its activation."""
         edge, face = self._colours(faded)
         self.axes.add_patch(
-            FancyBboxPatch(
+            self._patches.FancyBboxPatch(
                 (x - width / 2, y - 0.35), width, 0.7, "round,pad=0,rounding_size=0.1",
                 edgecolor=edge, facecolor=face, linewidth=1.2, zorder=3,
             )
@@ -60,7 +64,7 @@ class Diagram:
         """An elementwise operation: a circle at (x, y)."""
         edge, _ = self._colours(faded)
         self.axes.add_patch(
-            plt.Circle((x, y), radius, ec=edge, fc="white", lw=1.2, zorder=3)
+            self._patches.Circle((x, y), radius, ec=edge, fc="white", lw=1.2, zorder=3)
         )
         return self.text(x, y, text, faded=faded)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import paddle
 from paddle import nn
+from paddle.nn.functional import dropout as drop_out
 from paddle.nn.functional import one_hot
+from paddle.nn.layer.rnn import concat_states, split_states
 
 from .cells import CELLS, get_cell
 from .devices import to_device
+from .text import check_whole
 
 
 class RNNModelScratch:
@@ -48,7 +53,7 @@ class RNNModelScratch:
 
 def cell_name(net: RNNModelScratch) -> str | None:
     """The name in `CELLS` of a model's cell, None for functions of one's own."""
-    functions = (getattr(net, "get_params", None), net.forward_fn)
+    functions = (getattr(net, "get_params", None), getattr(net, "forward_fn", None))
     for name, cell in CELLS.items():
         if (cell.get_params, cell.forward) == functions:
             return name
@@ -61,57 +66,157 @@ def scratch_model(cell: str, vocab_size: int, num_hiddens: int, device=None):
     Raises:
         ValueError: for an unknown cell, or a size below 1.
     """
-    functions = get_cell(cell)
-    if num_hiddens < 1:
-        raise ValueError(f"num_hiddens is {num_hiddens}; it must be at least 1.")
-    return RNNModelScratch(
-        vocab_size,
-        num_hiddens,
-        device,
-        functions.get_params,
-        functions.init_state,
-        functions.forward,
-    )
+    functions = get_cell(cell).functions
+    check_whole("vocab_size", vocab_size, 1)
+    check_whole("num_hiddens", num_hiddens, 1)
+    return RNNModelScratch(vocab_size, num_hiddens, device, *functions)
 
 
-class ScratchLayer(nn.Layer):
-    """A from-scratch cell as a recurrent layer, used like `nn.LSTM(time_major=True)`.
+class ScratchLayer(nn.RNNCellBase):
+    """A from-scratch cell as Paddle's kind of cell, used like `nn.LSTMCell`.
 
-    So the cells that Paddle does not have can be used wherever a layer is wanted: in
-    `RNNModel`, with any optimizer, in a `state_dict`.
+    Put it into `nn.RNN` or `nn.BiRNN` for sequences, lengths and directions, several of
+    these into `RNNStack` for layers; `RNNModel` takes all of them.
 
     Args:
         cell: a name in `CELLS`.
         input_size, hidden_size: d and h.
 
-    Call with X (num_steps, batch_size, d) and a state: a tensor H, or a tuple (H, C)
-    for cells that have a memory cell, each (1, batch_size, h). Returns the outputs
-    (num_steps, batch_size, h) and the state in the same form.
+    Call with X (batch_size, d) and a state: a tensor H (batch_size, h), or a tuple
+    (H, C) for cells that have a memory cell; zeros if left out. Returns H and the new
+    state in the same form.
     """
-
-    num_layers = num_directions = 1
 
     def __init__(self, cell: str, input_size: int, hidden_size: int):
         super().__init__()
         self.cell = get_cell(cell)
+        check_whole("input_size", input_size, 1)
+        check_whole("hidden_size", hidden_size, 1)
         self.input_size, self.hidden_size = input_size, hidden_size
-        self.has_memory_cell = len(self.cell.init_state(1, 1)) == 2
-        params = self.cell.get_params(input_size, hidden_size)[:-2]
-        for name, value in zip(self.cell.param_names, params):
-            parameter = self.create_parameter(value.shape)
+        self._names = self.cell.param_names[:-2]  # the output layer is the model's
+        values = self.cell.get_params(input_size, hidden_size)
+        for name, value in zip(self._names, values):
+            parameter = self.create_parameter(value.shape, dtype=value.dtype)
             parameter.set_value(value.detach())
             parameter.stop_gradient = value.stop_gradient
             setattr(self, name, parameter)
-        # The cell's function ends in an output layer; the identity lets H through.
-        self._identity = [paddle.eye(hidden_size), paddle.zeros([hidden_size])]
 
-    def forward(self, X, state):
-        params = [getattr(self, name) for name in self.cell.param_names[:-2]]
-        state = tuple(s[0] for s in (state if self.has_memory_cell else (state,)))
-        Y, state = self.cell.forward(X, state, params + self._identity)
-        state = tuple(s.unsqueeze(0) for s in state)
-        Y = Y.reshape((*X.shape[:2], self.hidden_size))
-        return Y, state if self.has_memory_cell else state[0]
+    def forward(self, X, states=None):
+        if states is None:
+            states = self.get_initial_states(X, self.state_shape)
+        one = len(self.cell.state_names) == 1
+        params = [getattr(self, name) for name in self._names]
+        state = self.cell.step(X, (states,) if one else tuple(states), params)
+        return state[0], state[0] if one else state
+
+    @property
+    def state_shape(self):
+        """(h,) for each part of the state, without the batch."""
+        shapes = tuple((self.hidden_size,) for _ in self.cell.state_names)
+        return shapes[0] if len(shapes) == 1 else shapes
+
+
+class RNNStack(nn.LayerList):
+    """`nn.RNN` and `nn.BiRNN` layers on top of each other, used like `nn.LSTM`.
+
+    Around any cells: `nn.LSTM` is the same stack around `nn.LSTMCell`.
+
+    Args:
+        *layers: all `nn.RNN` or all `nn.BiRNN`, each with `time_major=True`; a bare
+            cell is put into an `nn.RNN`.
+        dropout: share of outputs left out between two layers, in training.
+
+    Call with inputs (num_steps, batch_size, d), a state of (layers * directions,
+    batch_size, h) tensors (zeros if left out) and, if wanted, `sequence_length`
+    (batch_size,). Returns outputs (num_steps, batch_size, h * directions) and the last
+    state.
+
+    Raises:
+        ValueError: for layers of different kinds or sizes, or not time-major.
+    """
+
+    def __init__(self, *layers, dropout: float = 0.0):
+        super().__init__()
+        if not layers:
+            raise ValueError("there is no layer; a stack needs at least one.")
+        cells = []
+        for layer in layers:
+            if isinstance(layer, nn.RNNCellBase):
+                layer = nn.RNN(layer, time_major=True)
+            if not isinstance(layer, (nn.RNN, nn.BiRNN)):
+                raise ValueError(
+                    f"a layer is {type(layer).__name__}; RNNStack takes nn.RNN and "
+                    "nn.BiRNN."
+                )
+            if not layer.time_major:
+                raise ValueError("every layer must be made with time_major=True.")
+            self.append(layer)
+            both = isinstance(layer, nn.BiRNN)
+            cells.append([layer.cell_fw, layer.cell_bw] if both else [layer.cell])
+        first = cells[0][0]
+        for i, pair in enumerate(cells):
+            inputs = first.input_size if i == 0 else first.hidden_size * len(cells[0])
+            kinds = {(type(c), getattr(c, "cell", None), c.hidden_size) for c in pair}
+            kinds.add((type(first), getattr(first, "cell", None), first.hidden_size))
+            if len(kinds) != 1 or len(pair) != len(cells[0]):
+                raise ValueError(
+                    "the layers must have one kind of cell, one size and one number of "
+                    "directions."
+                )
+            if any(cell.input_size != inputs for cell in pair):
+                raise ValueError(
+                    f"layer {i + 1} takes {pair[0].input_size} inputs, and gets "
+                    f"{inputs} from the layer below."
+                )
+        if not 0 <= dropout <= 1:
+            raise ValueError(f"dropout is {dropout}; it must be a share from 0 to 1.")
+        self.input_size, self.hidden_size = first.input_size, first.hidden_size
+        self.num_layers, self.num_directions = len(cells), len(cells[0])
+        nested = isinstance(first.state_shape[0], (tuple, list))
+        self.state_components = len(first.state_shape) if nested else 1
+        self.dropout, self.time_major = dropout, True
+
+    def forward(self, inputs, initial_states=None, sequence_length=None):
+        form = (self.num_directions == 2, self.state_components)
+        states, last_states = [None] * self.num_layers, []
+        if initial_states is not None:
+            states = split_states(initial_states, *form)
+        for i, layer in enumerate(self):
+            if i > 0:
+                inputs = drop_out(inputs, self.dropout, training=self.training)
+            inputs, state = layer(inputs, states[i], sequence_length)
+            last_states.append(state)
+        if sequence_length is not None:  # zeros after the end, as nn.LSTM has them
+            inside = paddle.arange(len(inputs)).unsqueeze(1) < sequence_length
+            inputs = inputs * inside.unsqueeze(-1).astype(inputs.dtype)
+        return inputs, concat_states(last_states, *form)
+
+
+def recurrent_layer(layer, num_inputs: int):
+    """A layer that is used like `nn.LSTM`: `nn.RNN`, `nn.BiRNN` or a cell in a stack.
+
+    Raises:
+        ValueError: for a layer that is not recurrent, not time-major, or for another
+            number of inputs.
+    """
+    if isinstance(layer, (nn.RNN, nn.BiRNN, nn.RNNCellBase)):
+        layer = RNNStack(layer)
+    if not hasattr(layer, "state_components") or getattr(layer, "proj_size", 0):
+        raise ValueError(
+            f"{type(layer).__name__} is no recurrent layer that a model can use; take "
+            "nn.SimpleRNN, nn.GRU, nn.LSTM (without proj_size) or an RNNStack."
+        )
+    if layer.input_size != num_inputs:
+        raise ValueError(
+            f"the recurrent layer takes {layer.input_size} inputs, and the vocabulary "
+            f"has {num_inputs} tokens."
+        )
+    if not layer.time_major:
+        raise ValueError(
+            "the recurrent layer must be made with time_major=True: a model gives it "
+            "(num_steps, batch_size, inputs)."
+        )
+    return layer
 
 
 class RNNModel(nn.Layer):
@@ -119,7 +224,8 @@ class RNNModel(nn.Layer):
 
     Args:
         rnn_layer: `nn.SimpleRNN`, `nn.GRU` or `nn.LSTM` with `time_major=True`, any
-            number of layers and directions, or our own `ScratchLayer`.
+            number of layers and directions, or an `RNNStack`; `nn.RNN`, `nn.BiRNN` or a
+            cell, e.g. our own `ScratchLayer`, is made one.
         vocab_size: number of tokens.
 
     Call with X (batch_size, num_steps) of token indices and a state; returns scores
@@ -130,14 +236,9 @@ class RNNModel(nn.Layer):
 
     def __init__(self, rnn_layer, vocab_size):
         super().__init__()
-        if not getattr(rnn_layer, "time_major", True):
-            raise ValueError(
-                "the recurrent layer must be made with time_major=True: RNNModel "
-                "gives it (num_steps, batch_size, vocab_size)."
-            )
-        self.rnn, self.vocab_size = rnn_layer, vocab_size
-        self.num_hiddens = rnn_layer.hidden_size
-        self.num_directions = rnn_layer.num_directions
+        self.rnn, self.vocab_size = recurrent_layer(rnn_layer, vocab_size), vocab_size
+        self.num_hiddens = self.rnn.hidden_size
+        self.num_directions = self.rnn.num_directions
         self.linear = nn.Linear(self.num_hiddens * self.num_directions, vocab_size)
 
     def forward(self, inputs, state):
@@ -148,10 +249,24 @@ class RNNModel(nn.Layer):
     def begin_state(self, batch_size=1):
         """Zeros (layers * directions, batch_size, h); for an LSTM two of them."""
         layers = self.rnn.num_layers * self.num_directions
-        H = paddle.zeros([layers, batch_size, self.num_hiddens])
-        if isinstance(self.rnn, nn.LSTM) or getattr(self.rnn, "has_memory_cell", False):
-            return H, paddle.zeros_like(H)
-        return H
+        shape = [layers, batch_size, self.num_hiddens]
+        state = tuple(paddle.zeros(shape) for _ in range(self.rnn.state_components))
+        return state if len(state) > 1 else state[0]
+
+
+@contextmanager
+def evaluation_mode(net):
+    """No gradients, and every layer as it is when it is used; put back at the end."""
+    layers = net.sublayers(include_self=True) if isinstance(net, nn.Layer) else []
+    modes = [(layer, layer.training) for layer in layers]
+    try:
+        for layer in layers:
+            layer.training = False
+        with paddle.no_grad():
+            yield
+    finally:
+        for layer, mode in modes:
+            layer.training = mode
 
 
 def parameters_of(net) -> dict:

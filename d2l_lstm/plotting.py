@@ -1,7 +1,8 @@
 """Figures: the book's `plot` and `Animator`, learning curves, heat maps over text.
 
 Lines differ in dash as well as in colour, so a figure survives a grey printer. IPython
-is imported only where a notebook shows something.
+is imported only where a notebook shows something, Matplotlib, which takes a second,
+only where something is drawn.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 import html
 import io
 import sys
+from typing import TYPE_CHECKING
 
-import matplotlib
-from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMATS = ("-", "m--", "g-.", "r:")
 # Dark to light, so that the order survives greyscale; safe for the colour-blind.
@@ -21,16 +22,18 @@ STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
 def in_notebook() -> bool:
-    """Whether the code runs in a Jupyter kernel."""
+    """Whether the code runs in a Jupyter kernel: Jupyter's own, Colab's, any other."""
     if "IPython" not in sys.modules:
         return False
     from IPython import get_ipython
 
-    return type(get_ipython()).__name__ == "ZMQInteractiveShell"
+    return getattr(get_ipython(), "kernel", None) is not None
 
 
 def use_svg_display() -> None:
     """Show figures in notebooks as SVG, the same bytes for the same figure."""
+    import matplotlib
+
     matplotlib.rcParams["svg.hashsalt"] = "d2l-lstm"
     if in_notebook():
         from matplotlib_inline import backend_inline
@@ -40,6 +43,8 @@ def use_svg_display() -> None:
 
 def set_figsize(figsize=(3.5, 2.5)) -> None:
     """Set the size of figures, in inches, and show them as SVG. Source: d2l."""
+    from matplotlib import pyplot as plt
+
     use_svg_display()
     plt.rcParams["figure.figsize"] = figsize
 
@@ -97,6 +102,8 @@ def plot(
 
     Source: d2l, "Calculus".
     """
+    from matplotlib import pyplot as plt
+
     set_figsize(figsize)
     axes = axes or plt.gca()
     axes.cla()
@@ -118,6 +125,7 @@ class LiveFigure:
 
     def show(self, figure: Figure, text: str = "") -> None:
         """Show a figure, with a line of text under it, instead of what was shown."""
+        import matplotlib
         from IPython.display import HTML, SVG, display
 
         with matplotlib.rc_context({"svg.hashsalt": "d2l-lstm"}):
@@ -158,6 +166,8 @@ class Animator:
         ncols=1,
         figsize=(3.5, 2.5),
     ):
+        from matplotlib.figure import Figure
+
         # A Figure of its own, not one of pyplot's: those are shown again at cell end.
         self.fig = Figure(figsize=figsize)
         self.axes = self.fig.subplots(nrows, ncols, squeeze=False).ravel().tolist()
@@ -200,6 +210,8 @@ def plot_history(histories, *, what="valid_perplexity", axes=None, figsize=(4.5,
     Returns:
         The axes.
     """
+    from matplotlib import pyplot as plt
+
     if isinstance(histories, dict):
         curves = {name: (h, what) for name, h in histories.items()}
     else:
@@ -234,6 +246,8 @@ def text_heatmap(values, text, labels, *, label="", vmin=None, vmax=None, figsiz
     Returns:
         The axes.
     """
+    from matplotlib import pyplot as plt
+
     use_svg_display()
     figure, axes = plt.subplots(figsize=figsize or (0.22 * len(text) + 1.6, 2.2))
     image = axes.imshow(

@@ -1,21 +1,19 @@
-"""From a text to minibatches: normalising, tokens, vocabulary, corpus, iterators.
+"""From a text to token indices: normalising, tokens, vocabulary, corpus.
 
-The names, argument orders and results are those of the book (d2l, sections "Text
-Preprocessing" and "Language Models and the Dataset"). What differs is underneath: the
-text is embedded, so nothing needs a network; a corpus is a NumPy array of the smallest
-integer type that holds the vocabulary; and no step loops over characters in Python.
+The names, argument orders and results are those of the book (d2l, "Text
+Preprocessing"). What differs is underneath: the text is embedded, so nothing needs a
+network; a corpus is a NumPy array of the smallest integer type that holds the
+vocabulary; and no step loops over characters in Python.
 """
 
 from __future__ import annotations
 
 import collections
-import random
 import re
 import unicodedata
 from pathlib import Path
 
 import numpy as np
-import paddle
 
 # A wheel carries the data inside the package; a checkout has them beside it.
 _HERE = Path(__file__).parent
@@ -23,6 +21,18 @@ DATA = _HERE / "data" if (_HERE / "data").is_dir() else _HERE.parent / "data"
 CHAPTER = DATA / "timemachine_chapter1.txt"
 NORMALIZATIONS = ("book", "unicode", "none")
 _CHUNK = 1 << 18  # characters handled at a time, so that scratch memory stays small
+
+
+def check_whole(name: str, value, least: int, most: int | None = None) -> None:
+    """Refuse what is not a whole number from `least`, to `most` if given.
+
+    Raises:
+        ValueError: with the name, the value, and the bounds.
+    """
+    whole = isinstance(value, (int, np.integer))
+    if not whole or value < least or (most is not None and value > most):
+        bounds = f"from {least}" + (f" to {most}" if most is not None else "")
+        raise ValueError(f"{name} is {value}; it must be a whole number {bounds}.")
 
 
 def read_text(path) -> str:
@@ -91,6 +101,16 @@ def _normalize_book(chunk: str, join: str) -> bytes:
     return a.tobytes()
 
 
+def _check_normalization(normalization: str, join: str) -> None:
+    if normalization not in NORMALIZATIONS:
+        raise ValueError(
+            f"unknown normalization {normalization!r}; choose one of "
+            f"{', '.join(map(repr, NORMALIZATIONS))}."
+        )
+    if join not in ("", " ", "\n"):
+        raise ValueError(f"join is {join!r}; it must be '', ' ' or '\\n'.")
+
+
 def normalize_text(text: str, normalization: str = "book", join: str = "") -> str:
     """Bring a text into the form that the model reads.
 
@@ -111,17 +131,11 @@ def normalize_text(text: str, normalization: str = "book", join: str = "") -> st
     Raises:
         ValueError: for an unknown normalisation or join.
     """
+    _check_normalization(normalization, join)
     if normalization == "none":
         return text
     if normalization == "unicode":
         return " ".join(unicodedata.normalize("NFC", text).lower().split())
-    if normalization != "book":
-        raise ValueError(
-            f"unknown normalization {normalization!r}; choose one of "
-            f"{', '.join(map(repr, NORMALIZATIONS))}."
-        )
-    if join not in ("", " ", "\n"):
-        raise ValueError(f"join is {join!r}; it must be '', ' ' or '\\n'.")
     pieces, start = bytearray(), 0
     while start < len(text):
         # Between two letters of one word a text can be cut without any effect.
@@ -130,6 +144,22 @@ def normalize_text(text: str, normalization: str = "book", join: str = "") -> st
         pieces += _normalize_book(text[start:stop], join)
         start = stop
     return pieces.decode("ascii").strip(" ")
+
+
+# C0 without the newline, DEL, C1, line separators, what reorders, lone surrogates.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f"
+    "\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    """A text that cannot drive a terminal, whoever's tokens it is made of.
+
+    Control characters other than the newline, characters that change the direction of
+    writing, and lone surrogates become escapes, such as `\\x1b`.
+    """
+    return _UNPRINTABLE.sub(lambda c: c[0].encode("unicode_escape").decode(), text)
 
 
 def read_time_machine(source: str = "chapter") -> list[str]:
@@ -187,19 +217,37 @@ def _count_characters(text: str) -> collections.Counter:
 
 
 class Vocab:
-    """Tokens and their indices, the most frequent first; index 0 is `<unk>`.
+    """A model's text: its tokens by index, and how a text is brought into their form.
 
-    Source: d2l, "Text Preprocessing". Tokens of equal frequency keep the order in which
-    they first occur.
+    The most frequent token comes first; index 0 is `<unk>`. Tokens of equal frequency
+    keep the order in which they first occur. Source: d2l, "Text Preprocessing".
 
     Args:
         tokens: a list of tokens, a list of lists, a string (its characters), or a
             `Counter`.
         min_freq: rarer tokens are left out and become `<unk>`.
         reserved_tokens: tokens to put after `<unk>`.
+        token: `'char'` or `'word'`; by default what the tokens are.
+        normalization, join: what was done to the text, see `normalize_text`. A text
+            that is to be read by the same model goes through `normalize`, the
+            beginning of one through `prefix`.
+
+    Raises:
+        ValueError: for an unknown token type, normalization or join.
     """
 
-    def __init__(self, tokens=None, min_freq=0, reserved_tokens=None):
+    def __init__(
+        self,
+        tokens=None,
+        min_freq=0,
+        reserved_tokens=None,
+        *,
+        token=None,
+        normalization="none",
+        join="",
+    ):
+        _check_normalization(normalization, join)
+        self.normalization, self.join = normalization, join
         if not isinstance(tokens, collections.Counter):
             tokens = count_corpus(tokens if tokens is not None else [])
         self._token_freqs = sorted(tokens.items(), key=lambda x: x[1], reverse=True)
@@ -211,6 +259,9 @@ class Vocab:
             if freq >= min_freq and token not in known
         ]
         self.token_to_idx = {token: i for i, token in enumerate(self.idx_to_token)}
+        is_char = all(len(token) == 1 for token in tokens)
+        self.token = token or ("char" if is_char else "word")
+        tokenize([], self.token)  # refuses an unknown type
 
     def __len__(self):
         return len(self.idx_to_token)
@@ -244,12 +295,41 @@ class Vocab:
         """The smallest unsigned NumPy integer type that holds every index."""
         return np.min_scalar_type(max(len(self) - 1, 0))
 
+    def normalize(self, text: str) -> str:
+        """A whole text in the form of the text that the vocabulary was made of."""
+        return normalize_text(text, self.normalization, self.join)
+
+    def prefix(self, text: str) -> str:
+        """The beginning of a text in the form that the model reads.
+
+        It differs from `normalize` in what is open at both ends: white space there
+        stays, as one space. Under `'book'` each run of other characters than letters
+        is one space, line ends too, unless lines are kept apart (`join='\\n'`).
+        """
+        if self.normalization == "none":
+            return text
+        if self.normalization == "unicode":
+            return re.sub(r"\s+", " ", unicodedata.normalize("NFC", text).lower())
+        ends = "\n" if self.join == "\n" else ""
+
+        def gap(run):
+            return ends * run[0].count("\n") or " "
+
+        return re.sub("[^A-Za-z]+", gap, text).lower()
+
+    @property
+    def separator(self) -> str:
+        """What stands between two tokens of a text: nothing, or a space for words."""
+        return "" if self.token == "char" else " "
+
     def encode(self, text: str) -> np.ndarray:
-        """Indices of a text's characters.
+        """Indices of a normalised text's tokens: its characters or its words.
 
         Returns:
-            (len(text),), of type `dtype`; characters outside the vocabulary are 0.
+            (number of tokens,), of type `dtype`; tokens outside the vocabulary are 0.
         """
+        if self.token == "word":
+            return np.array(self[text.split()], dtype=self.dtype)
         codes = {ord(t): i for t, i in self.token_to_idx.items() if len(t) == 1}
         table = np.zeros(max(codes, default=0) + 2, dtype=self.dtype)  # last: unknown
         table[list(codes)] = list(codes.values())
@@ -257,6 +337,10 @@ class Vocab:
         for start, chunk in _code_points(text):
             table.take(chunk, mode="clip", out=indices[start : start + len(chunk)])
         return indices
+
+    def decode(self, indices) -> str:
+        """The text of a sequence of indices; undoes `encode`, but for `<unk>`."""
+        return self.separator.join([self.idx_to_token[index] for index in indices])
 
 
 def load_corpus(
@@ -284,8 +368,6 @@ def load_corpus(
     Raises:
         ValueError: if nothing is left of the text, or for an unknown option.
     """
-    if token not in ("char", "word"):
-        raise ValueError(f"unknown token type {token!r}; choose 'word' or 'char'.")
     if token == "word" and normalization == "book":
         join = "\n"  # a word ends where its line ends
     normalized = normalize_text(text, normalization, join)
@@ -295,14 +377,10 @@ def load_corpus(
             f"the text of {len(text)} characters is empty after the normalization "
             f"{normalization!r}.{hint}"
         )
-    if token == "char":
-        vocab = Vocab(normalized, min_freq)
-        wanted = normalized if max_tokens <= 0 else normalized[:max_tokens]
-        return vocab.encode(wanted), vocab
-    words = normalized.split()
-    vocab = Vocab(words, min_freq)
-    wanted = words if max_tokens <= 0 else words[:max_tokens]
-    return np.array(vocab[wanted], dtype=vocab.dtype), vocab
+    tokens = normalized if token == "char" else normalized.split()
+    vocab = Vocab(tokens, min_freq, token=token, normalization=normalization, join=join)
+    corpus = vocab.encode(normalized)
+    return (corpus[:max_tokens] if max_tokens > 0 else corpus), vocab
 
 
 def load_corpus_time_machine(
@@ -314,212 +392,14 @@ def load_corpus_time_machine(
 ) -> tuple[np.ndarray, Vocab]:
     """The Time Machine as token indices, and its vocabulary.
 
-    Without `source` the embedded chapter is used as long as it is long enough, the
-    whole book (a download) beyond that. See `load_corpus` for the rest.
+    Without `source` the embedded chapter is used, and the whole book (a download) for
+    more characters than the chapter has. Words are always those of the chapter then:
+    all 3,071 of them if fewer are there than `max_tokens`. See `load_corpus` for the
+    rest.
     """
     options = {"token": token, "join": join}
     raw = read_raw_time_machine(source or "chapter")
     corpus, vocab = load_corpus(raw, max_tokens, **options)
-    if source is None and len(corpus) < max_tokens:
+    if source is None and token == "char" and len(corpus) < max_tokens:
         return load_corpus(read_raw_time_machine("full"), max_tokens, **options)
     return corpus, vocab
-
-
-def check_batching(batch_size: int, num_steps: int, num_tokens: int, needed: int):
-    """Refuse sizes below 1, and a corpus with fewer tokens than are needed.
-
-    Raises:
-        ValueError: with the sizes, and what would be right.
-    """
-    for name, value in (("batch_size", batch_size), ("num_steps", num_steps)):
-        if not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name} is {value!r}; it must be a whole number from 1.")
-    if num_tokens < needed:
-        raise ValueError(
-            f"the corpus has {num_tokens} tokens, but one minibatch of {batch_size} "
-            f"sequences of {num_steps} steps needs {needed}; choose a smaller "
-            "batch_size or num_steps, or a longer text."
-        )
-
-
-def seq_data_iter_random(corpus, batch_size: int, num_steps: int):
-    """Minibatches of subsequences in random order (random sampling).
-
-    The corpus is cut from a random offset into pieces of `num_steps`, and the pieces
-    are shuffled, so neighbours in a batch are no neighbours in the text.
-
-    Yields:
-        X, Y: int64 tensors (batch_size, num_steps); Y is X one token later.
-
-    Source: d2l, "Language Models and the Dataset".
-    """
-    corpus = np.asarray(corpus)
-    needed = (batch_size + 1) * num_steps
-    check_batching(batch_size, num_steps, len(corpus), needed)
-    corpus = corpus[random.randint(0, num_steps - 1) :]
-    num_subseqs = (len(corpus) - 1) // num_steps  # minus 1: the last token is a label
-    starts = list(range(0, num_subseqs * num_steps, num_steps))
-    random.shuffle(starts)
-    steps = np.arange(num_steps)
-    for i in range(0, num_subseqs // batch_size * batch_size, batch_size):
-        index = np.array(starts[i : i + batch_size])[:, None] + steps
-        X, Y = corpus[index], corpus[index + 1]
-        yield paddle.to_tensor(X, "int64"), paddle.to_tensor(Y, "int64")
-
-
-def seq_data_iter_sequential(
-    corpus, batch_size: int, num_steps: int, *, offset: int | None = None
-):
-    """Minibatches that continue each other (sequential partitioning).
-
-    The corpus is cut from an offset into `batch_size` long rows; each minibatch is the
-    next `num_steps` columns, so row b of a batch goes on where row b of the one before
-    ended, and a state may be carried over.
-
-    Args:
-        offset: where to start. By default random from 0 to `num_steps`, both included,
-            as in the book, and a last incomplete minibatch is left out. With an
-            offset, nothing is random and the last, shorter, minibatch is kept: for
-            evaluation.
-
-    Yields:
-        X, Y: int64 tensors (batch_size, num_steps); Y is X one token later.
-
-    Source: d2l, "Language Models and the Dataset".
-    """
-    corpus = np.asarray(corpus)
-    fixed = offset is not None
-    needed = offset + batch_size + 1 if fixed else (batch_size + 1) * num_steps + 1
-    check_batching(batch_size, num_steps, len(corpus), needed)
-    offset = offset if fixed else random.randint(0, num_steps)
-    length = (len(corpus) - offset - 1) // batch_size
-    rows = slice(offset, offset + batch_size * length)
-    Xs = paddle.to_tensor(corpus[:-1][rows].reshape(batch_size, length), "int64")
-    Ys = paddle.to_tensor(corpus[1:][rows].reshape(batch_size, length), "int64")
-    end = length if fixed else length // num_steps * num_steps
-    for i in range(0, end, num_steps):
-        yield Xs[:, i : i + num_steps], Ys[:, i : i + num_steps]
-
-
-class SeqDataLoader:
-    """An iterable over a corpus that starts afresh, and is cut afresh, every epoch.
-
-    Args:
-        batch_size, num_steps: the shape of a minibatch.
-        use_random_iter: random sampling instead of sequential partitioning.
-        max_tokens: how much of The Time Machine to use, unless `corpus` is given.
-        corpus, vocab: a corpus of your own, see `load_corpus`.
-        offset: see `seq_data_iter_sequential`; 0 for evaluation.
-        **options: for `load_corpus_time_machine`.
-    """
-
-    def __init__(
-        self,
-        batch_size,
-        num_steps,
-        use_random_iter=False,
-        max_tokens=-1,
-        *,
-        corpus=None,
-        vocab=None,
-        offset=None,
-        **options,
-    ):
-        if corpus is None:
-            corpus, vocab = load_corpus_time_machine(max_tokens, **options)
-        self.corpus, self.vocab = corpus, vocab
-        self.batch_size, self.num_steps = batch_size, num_steps
-        self.use_random_iter, self.offset = use_random_iter, offset
-        if use_random_iter and offset is not None:
-            raise ValueError("an offset goes with sequential partitioning only.")
-        fixed = offset is not None
-        shortest = offset + batch_size + 1 if fixed else self._shortest()
-        check_batching(batch_size, num_steps, len(corpus), shortest)
-
-    def _shortest(self) -> int:
-        """Tokens that give at least one minibatch, whatever the random offset."""
-        check_batching(self.batch_size, self.num_steps, 1, 1)
-        return (self.batch_size + 1) * self.num_steps + (not self.use_random_iter)
-
-    def __iter__(self):
-        if self.use_random_iter:
-            return seq_data_iter_random(self.corpus, self.batch_size, self.num_steps)
-        return seq_data_iter_sequential(
-            self.corpus, self.batch_size, self.num_steps, offset=self.offset
-        )
-
-
-def load_data_time_machine(
-    batch_size, num_steps, use_random_iter=False, max_tokens=10000, **options
-):
-    """The Time Machine as minibatches.
-
-    Args:
-        batch_size, num_steps, use_random_iter: see `SeqDataLoader`.
-        max_tokens: how many tokens to use; the embedded chapter has 16,263 characters,
-            more need the whole book.
-        **options: `source`, `token`, `join` of `load_corpus_time_machine`.
-
-    Returns:
-        The iterable of minibatches and the vocabulary.
-
-    Source: d2l, "Language Models and the Dataset".
-    """
-    data_iter = SeqDataLoader(
-        batch_size, num_steps, use_random_iter, max_tokens, **options
-    )
-    return data_iter, data_iter.vocab
-
-
-def split_corpus(
-    corpus, vocab, batch_size, num_steps, num_train, num_valid, use_random_iter=False
-):
-    """Loaders for the first `num_train` tokens and for the `num_valid` after them.
-
-    The validation loader starts at offset 0 every time and keeps its last minibatch,
-    so that every call measures the same tokens.
-
-    Raises:
-        ValueError: if the corpus has fewer tokens than the two parts need.
-    """
-    if num_train + num_valid > len(corpus):
-        raise ValueError(
-            f"{num_train} tokens to train on and {num_valid} to validate on are more "
-            f"than the {len(corpus)} tokens of the corpus."
-        )
-    train_iter = SeqDataLoader(
-        batch_size,
-        num_steps,
-        use_random_iter,
-        corpus=corpus[:num_train],
-        vocab=vocab,
-    )
-    valid_iter = SeqDataLoader(
-        batch_size,
-        num_steps,
-        corpus=corpus[num_train : num_train + num_valid],
-        vocab=vocab,
-        offset=0,
-    )
-    return train_iter, valid_iter
-
-
-def load_time_machine_splits(
-    batch_size,
-    num_steps,
-    use_random_iter=False,
-    *,
-    num_train=10000,
-    num_valid=5000,
-    **options,
-):
-    """The Time Machine to train on, and the text right after it to validate on.
-
-    Returns:
-        train_iter, valid_iter, vocab. The first 10,000 characters are those that the
-        book trains on; the next 5,000 the book never looks at.
-    """
-    corpus, vocab = load_corpus_time_machine(num_train + num_valid, **options)
-    return *split_corpus(
-        corpus, vocab, batch_size, num_steps, num_train, num_valid, use_random_iter
-    ), vocab

@@ -1,5 +1,7 @@
 """The from-scratch cells, held against implementations that are not ours."""
 
+import functools
+import sys
 from functools import partial
 
 import d2l_lstm
@@ -383,6 +385,99 @@ def test_left_out_peephole_stays_zero_under_training(some):
 def test_unknown_peephole_is_one_sentence():
     with pytest.raises(ValueError, match="peepholes is 'ic'; it may have i, f and o"):
         d2l_lstm.get_peephole_params(3, 4, peepholes="ic")
+
+
+# --------------------------------------------------------------------------------------
+# Every quantity of a step, traced
+
+QUANTITIES = {
+    "rnn": "H",
+    "lstm": "I F O C_tilde C H",
+    "peephole": "I F O C_tilde C H",
+    "cifg": "I O C_tilde C H",
+    "peephole_cifg": "I O C_tilde C H",
+    "gru": "Z R H_tilde H",
+    "gru_reset_after": "Z R H_tilde H",
+}
+
+
+@pytest.mark.parametrize("cell", FUNCTIONS)
+@given(sizes=SIZES, seed=SEEDS)
+def test_a_trace_has_the_equations_quantities_at_every_step(cell, sizes, seed):
+    problem = Problem(cell, sizes, seed)
+    X, T, n, h = problem.X, *(sizes[k] for k in ("num_steps", "batch_size", "h"))
+    state = tuple(map(paddle.to_tensor, problem.state))
+    params = [paddle.to_tensor(w) for w in problem.weights.values()]
+    traced = d2l_lstm.trace(cell, paddle.to_tensor(X), state, params)
+    assert set(traced) == set(QUANTITIES[cell].split())
+    assert all(values.shape == [T, n, h] for values in traced.values())
+    outputs, *last = problem.run()
+    H = traced["H"].numpy()
+    scores = H.reshape(-1, h) @ problem.W_hq + problem.b_q
+    np.testing.assert_allclose(scores, outputs, atol=1e-5)
+    for name, value in zip(CELLS[cell].state_names, last, strict=True):
+        np.testing.assert_array_equal(traced[name][-1], value)
+    if cell == "lstm":  # from the quantities of the step before, by hand
+        before = np.concatenate([problem.state[1][None], traced["C"].numpy()[:-1]])
+        I, F, O, C_tilde, C = (traced[k].numpy() for k in "I F O C_tilde C".split())
+        np.testing.assert_allclose(C, F * before + I * C_tilde, atol=1e-6)
+        np.testing.assert_allclose(H, O * np.tanh(C), atol=1e-6)
+
+
+def test_a_step_of_ones_own_is_traced_and_a_profiler_goes_on():
+    def leaky_step(X, state, params):
+        (W,) = params
+        (H,) = state
+        A = X @ W
+        H = 0.5 * H + A
+        return (H,)
+
+    X, H, W = paddle.randn([4, 2, 3]), paddle.zeros([2, 5]), paddle.randn([3, 5])
+    calls = []
+    sys.setprofile(lambda *event: calls.append(event[1]))
+    try:
+        traced = d2l_lstm.trace(leaky_step, X, (H,), [W, None, None])
+        mine = sys.getprofile()
+    finally:
+        sys.setprofile(None)
+    assert set(traced) == {"A", "H"} and mine is not None
+    np.testing.assert_allclose(traced["A"], (X @ W).numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "thing", [partial(d2l_lstm.rnn_step), d2l_lstm.ScratchLayer("rnn", 3, 2), 5]
+)
+def test_what_has_no_step_to_trace_is_one_sentence(thing):
+    state, params = d2l_lstm.init_rnn_state(1, 2), d2l_lstm.get_rnn_params(3, 2)
+    with pytest.raises(ValueError, match="no step that can be traced"):
+        d2l_lstm.trace(thing, paddle.zeros([2, 1, 3]), state, params)
+
+
+def test_a_decorated_step_is_not_traced_in_silence():
+    @functools.wraps(d2l_lstm.rnn_step)
+    def step(*arguments):
+        return d2l_lstm.rnn_step(*arguments)
+
+    state, params = d2l_lstm.init_rnn_state(1, 2), d2l_lstm.get_rnn_params(3, 2)
+    with pytest.raises(ValueError, match="no step that can be traced"):
+        d2l_lstm.trace(step, paddle.zeros([2, 1, 3]), state, params)
+
+
+def test_nothing_to_trace_is_one_sentence():
+    state, params = d2l_lstm.init_lstm_state(1, 2), d2l_lstm.get_lstm_params(3, 2)
+    with pytest.raises(ValueError, match="no time step"):
+        d2l_lstm.trace("lstm", paddle.zeros([0, 1, 3]), state, params)
+    with pytest.raises(ValueError, match="unknown cell 'lstn'"):
+        d2l_lstm.trace("lstn", paddle.zeros([1, 1, 3]), state, params)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_help_shows_the_shapes_of_a_cells_functions(name):
+    cell = CELLS[name]
+    assert "(num_steps, batch_size, d)" in cell.forward.__doc__
+    for function in (cell.forward, CELLS[name].init_state):
+        assert "H (batch_size, h)" in function.__doc__
+    assert cell.forward.__name__ == name and "W_hq (h, q)" in cell.forward.__doc__
 
 
 # --------------------------------------------------------------------------------------

@@ -1,16 +1,26 @@
 """Checkpoints: what comes back, and every way a file can be wrong."""
 
+import copy
 import errno
 import json
+import os
 import random
 import warnings
+from collections import Counter
+from pathlib import Path
 
+import crafted_checkpoints
 import d2l_lstm as d2l
 import numpy as np
 import paddle
 import pytest
-from d2l_lstm import checkpoints
-from d2l_lstm.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
+from d2l_lstm import checkpoints, files
+from d2l_lstm.checkpoints import (
+    CheckpointError,
+    check_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
 from paddle import nn
 from safetensors import safe_open
 from safetensors.numpy import save_file
@@ -56,6 +66,27 @@ MODELS = {
         for name, (kind, options) in LAYERS.items()
     },
 }
+MODELS["relu"] = lambda: layered(nn.SimpleRNN, activation="relu")
+
+
+def stack(*cells, dropout=0.0):
+    """A model of layers around these cells; two of a tuple for two directions."""
+    layers = [
+        nn.BiRNN(*pair, time_major=True) if isinstance(pair, tuple)
+        else nn.RNN(pair, time_major=True)
+        for pair in cells
+    ]  # fmt: skip
+    return d2l.RNNModel(d2l.RNNStack(*layers, dropout=dropout), SIZE)
+
+
+def of(cell, num_inputs=SIZE):
+    return d2l.ScratchLayer(cell, num_inputs, 3)
+
+
+MODELS["stack"] = lambda: stack(of("lstm"), of("lstm", 3), dropout=0.5)
+MODELS["bidirectional stack"] = lambda: stack(
+    (of("peephole_i"), of("peephole_i")), (of("peephole_i", 6), of("peephole_i", 6))
+)
 HISTORY = d2l.History([1, 2], [9.0, 8.5], [None, 8.75], [10.0, 11.0], [1.0, 0.5])
 
 
@@ -81,7 +112,7 @@ def contents(checkpoint):
         checkpoint.vocab.idx_to_token,
         checkpoint.history,
         checkpoint.metadata,
-        checkpoint.training,
+        checkpoint.run,
         checkpoint.versions,
     )
 
@@ -90,8 +121,15 @@ def refusal(path):
     """The sentence with which a file is refused."""
     with pytest.raises(CheckpointError) as error:
         load_checkpoint(path)
+    return sentence(error, str(path))
+
+
+def sentence(error, *words):
+    """The message of an error: one sentence with these words, no Python inside."""
     message = str(error.value)
-    assert "\n" not in message and message.endswith(".") and str(path) in message
+    assert message.isprintable() and message.endswith(".") and len(message) < 300
+    assert not any(inside in message for inside in ("Errno", "Error", "dict_", "`"))
+    assert all(word in message for word in words), message
     return message
 
 
@@ -126,6 +164,7 @@ def test_a_model_comes_back_as_it_was(make, tmp_path):
     assert saved.vocab.idx_to_token == VOCAB.idx_to_token
     assert saved.vocab["时"] == VOCAB["时"] and len(saved.vocab) == SIZE
     assert d2l.History(**saved.history) == HISTORY
+    assert checkpoints.describe(saved.net) == checkpoints.describe(net)
     assert (saved.metadata, saved.path) == (metadata, path)
     assert saved.versions["paddle"] == paddle.__version__
     text = d2l.predict_ch8("abc", 8, net, VOCAB)
@@ -169,9 +208,9 @@ def test_arrays_of_a_scratch_model_have_the_books_names(cell, tmp_path):
 def test_a_file_is_plain_safetensors_and_json(file):
     with safe_open(file, framework="numpy") as opened:
         facts = json.loads(opened.metadata()["d2l_lstm"])
-    assert facts["format"] == 1
+    assert facts["format"] == 2
     assert facts["model"]["cell"] == "rnn"
-    assert facts["vocab"] == VOCAB.idx_to_token
+    assert facts["text"]["tokens"] == VOCAB.idx_to_token
     assert facts["metadata"] == {"seed": 7}
 
 
@@ -192,6 +231,117 @@ def test_saving_again_replaces_the_file_and_leaves_no_other(file):
     save_checkpoint(file, net, VOCAB)
     assert d2l.cell_name(load_checkpoint(file).net) == "gru"
     assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_the_text_comes_back_with_the_vocabulary(tmp_path):
+    vocab = d2l.Vocab(
+        ["a", "word", "time"], token="word", normalization="unicode", join=" "
+    )
+    net = d2l.scratch_model("rnn", len(vocab), 2)
+    save_checkpoint(tmp_path / "c", net, vocab)
+    back = load_checkpoint(tmp_path / "c").vocab
+    assert (back.token, back.normalization, back.join) == ("word", "unicode", " ")
+    assert back.token_to_idx == vocab.token_to_idx
+
+
+def test_what_is_not_finite_in_a_history_comes_back(tmp_path):
+    nan, inf = float("nan"), float("inf")
+    history = d2l.History([1, 2], [9.0, nan], [None, inf], [10.0, 11.0], [1.0, 0.5])
+    save(tmp_path / "c", history=history.to_dict())
+    assert repr(load_checkpoint(tmp_path / "c").history) == repr(history.to_dict())
+
+
+RUN = {"settings": {"lr": 1.0}, "random": {"python": [3, [2**32 - 1, 2], None]},
+       "weights_are_best": True}  # fmt: skip
+
+
+def of_a_run(net):
+    """Tensors as a run adds them."""
+    last = {f"last.{n}": p + 1 for n, p in d2l.parameters_of(net).items()}
+    return last | {"optimizer.0.moment": paddle.randn([4, 2])}
+
+
+def test_a_run_comes_back_as_it_was(tmp_path):
+    net = scratch("gru")
+    tensors = of_a_run(net)
+    save_checkpoint(tmp_path / "c", net, VOCAB, run=RUN, more_tensors=tensors)
+    saved = load_checkpoint(tmp_path / "c")
+    assert saved.run == RUN and saved.more_tensors.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        np.testing.assert_array_equal(saved.more_tensors[name].numpy(), tensor.numpy())
+
+
+def test_saving_and_loading_draw_no_random_numbers_and_change_no_mode(tmp_path):
+    def state():
+        drawn = [s.__getstate__() for s in paddle.get_rng_state()]
+        return repr((random.getstate(), np.random.get_state(), drawn))
+
+    net, other = layered(nn.LSTM, num_layers=2, dropout=0.5), scratch("lstm")
+    net.train()
+    net.linear.eval()
+    before = state()
+    save_checkpoint(tmp_path / "c", net, VOCAB)
+    check_checkpoint(tmp_path / "d", other, VOCAB)
+    load_checkpoint(tmp_path / "c")
+    assert state() == before
+    assert [net.training, net.rnn.training, net.linear.training] == [True, True, False]
+
+
+def test_another_default_type_does_not_change_what_is_loaded(file):
+    paddle.set_default_dtype("float64")
+    try:
+        net = load_checkpoint(file).net
+        assert paddle.get_default_dtype() == "float64"
+    finally:
+        paddle.set_default_dtype("float32")
+    assert net.params[0].dtype == paddle.float32
+
+
+# --------------------------------------------------------------------------------------
+# Files of the first edition
+
+
+def test_a_file_of_the_first_format_is_read(file):
+    def first_format(facts, arrays):
+        valid = crafted_checkpoints.format_1(facts)
+        valid["training"] = {"random": {"python": [3, [1], None]}}
+        facts.clear()
+        facts.update(valid)
+        arrays["last.W_xh"] = arrays["W_xh"]
+
+    wanted = load_checkpoint(file)
+    rewrite(file, first_format)
+    saved = load_checkpoint(file)
+    assert saved.run is None and saved.more_tensors == {}
+    assert saved.vocab.idx_to_token == VOCAB.idx_to_token
+    assert (saved.vocab.token, saved.vocab.normalization) == ("char", "none")
+    assert saved.history == wanted.history and saved.metadata == {
+        "normalization": "none"
+    }
+    assert contents(saved)[0] == contents(wanted)[0]
+
+
+def test_layers_of_the_first_format_are_read(tmp_path):
+    def first_format(facts, arrays):
+        valid = crafted_checkpoints.format_1(facts)
+        kind, model = facts["model"]["kind"], valid["model"]
+        if kind == "ScratchLayer":
+            for name in ("num_layers", "direction", "dropout"):
+                del model[name]
+            for name in list(arrays):
+                arrays[name.replace("rnn.0.cell.", "rnn.")] = arrays.pop(name)
+        model.pop("activation", None)
+        facts.clear()
+        facts.update(valid)
+
+    for make in (lambda: layered(nn.SimpleRNN), lambda: stack(of("lstm"))):
+        net = make()
+        save_checkpoint(tmp_path / "c", net, VOCAB)
+        rewrite(tmp_path / "c", first_format)
+        saved = load_checkpoint(tmp_path / "c").net
+        assert checkpoints.describe(saved) == checkpoints.describe(net)
+        for name, array in weights(net).items():
+            np.testing.assert_array_equal(weights(saved)[name], array)
 
 
 # --------------------------------------------------------------------------------------
@@ -266,15 +416,44 @@ def test_a_file_that_does_not_exist_is_named(tmp_path):
 
 
 def test_a_folder_is_refused(tmp_path):
-    refusal(tmp_path)
+    assert "is a folder, not a checkpoint file" in refusal(tmp_path)
     with pytest.raises(CheckpointError):
         load_checkpoint(tmp_path, missing_ok=True)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_a_pipe_and_a_device_are_named_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in ((tmp_path / "pipe", "a named pipe"), ("/dev/zero", "a device")):
+        assert f"is {kind}, not a checkpoint file" in refusal(path)
+
+
+def test_a_sample_of_crafted_files_is_loaded_or_refused(tmp_path):
+    found = list(crafted_checkpoints.outcomes(156, folder=tmp_path))
+    assert [f for f in found if f[2] not in ("loaded", "refused")] == []
+    whole = Counter(outcome for _, change, outcome in found if change == "as_it_is")
+    assert whole == {"loaded": 12}
+
+
+def test_the_child_that_loads_crafted_files_has_little_memory(file, monkeypatch):
+    pytest.importorskip("resource")
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("this system does not say how much memory a process has")
+    monkeypatch.setattr(crafted_checkpoints, "MEMORY", 1 << 16)
+    big = "[" * 100 + "0," * 3_000_000
+    file.write_bytes(crafted_checkpoints.sealed(big, {}))
+    loader = crafted_checkpoints.Loader()
+    try:
+        assert "refused" != loader.load(file) != "loaded"
+    finally:
+        loader.close()
+
+
 def test_a_newer_format_asks_for_an_update(file):
-    rewrite(file, lambda facts, arrays: facts.update(format=2))
+    rewrite(file, lambda facts, arrays: facts.update(format=3))
     message = refusal(file)
-    assert "format 2" in message and "update" in message
+    assert "format 3" in message and "update" in message
+    assert "damaged" not in message
 
 
 def change(arrays, name, value):
@@ -284,7 +463,7 @@ def change(arrays, name, value):
 WRONG = {
     "shape": (
         lambda facts, arrays: change(arrays, "b_h", np.zeros(3, "float32")),
-        ["b_h", "float32[3]", "float32[2]"],
+        ["b_h", "[3]", "[2]"],
     ),
     "transposed": (
         lambda facts, arrays: change(arrays, "W_xh", arrays["W_xh"].T.copy()),
@@ -292,7 +471,7 @@ WRONG = {
     ),
     "dtype": (
         lambda facts, arrays: change(arrays, "b_h", np.zeros(2, "float64")),
-        ["b_h", "float64"],
+        ["b_h", "F64"],
     ),
     "NaN": (
         lambda facts, arrays: change(arrays, "b_h", np.array([0, np.nan], "float32")),
@@ -310,21 +489,86 @@ WRONG = {
         lambda facts, arrays: facts["model"].update(num_hiddens="2"),
         ["'2'"],
     ),
-    "vocabulary": (lambda facts, arrays: facts["vocab"].pop(), ["vocabulary"]),
-    "tokens": (lambda facts, arrays: change(facts["vocab"], 1, 5), ["tokens"]),
+    "vocabulary": (lambda facts, arrays: facts["text"]["tokens"].pop(), ["vocabulary"]),
+    "tokens": (lambda facts, arrays: change(facts["text"]["tokens"], 1, 5), ["tokens"]),
     "a token twice": (
-        lambda facts, arrays: change(facts["vocab"], 1, facts["vocab"][2]),
+        lambda facts, arrays: change(
+            facts["text"]["tokens"], 1, facts["text"]["tokens"][2]
+        ),
         ["vocabulary"],
     ),
     "normalization": (
-        lambda facts, arrays: facts["metadata"].update(normalization="rot13"),
+        lambda facts, arrays: facts["text"].update(normalization="rot13"),
         ["normalization"],
     ),
-    "metadata": (lambda facts, arrays: facts.update(metadata=[]), []),
-    "model": (lambda facts, arrays: facts.update(model=None), []),
+    "no tokens": (
+        lambda facts, arrays: facts["text"].pop("tokens"),
+        ["text.tokens is missing"],
+    ),
+    "no <unk>": (lambda facts, arrays: facts["text"]["tokens"].reverse(), ["<unk>"]),
+    "half a character": (
+        lambda facts, arrays: change(facts["text"]["tokens"], 1, "\ud800"),
+        ["half a character"],
+    ),
+    "layers": (
+        lambda facts, arrays: facts.update(
+            model={
+                "kind": "GRU",
+                "vocab_size": SIZE,
+                "num_hiddens": 2,
+                "num_layers": 10**9,
+                "direction": "forward",
+                "dropout": 0.0,
+            }
+        ),
+        ["model.num_layers is 1000000000", "<= 1000"],
+    ),
+    "more layers than arrays": (
+        lambda facts, arrays: facts.update(
+            model={
+                "kind": "GRU",
+                "vocab_size": SIZE,
+                "num_hiddens": 2,
+                "num_layers": 900,
+                "direction": "forward",
+                "dropout": 0.0,
+            }
+        ),
+        ["900 layers"],
+    ),
+    "activation": (
+        lambda facts, arrays: facts["model"].update(kind="SimpleRNN", activation="x"),
+        ["unknown"],
+    ),
+    "one array more": (
+        lambda facts, arrays: change(arrays, "last.b_h", np.zeros(2, "float32")),
+        ["'last.b_h'", "belongs to nothing"],
+    ),
+    "history": (
+        lambda facts, arrays: facts["history"].update(epochs="1"),
+        ["history.epochs is '1'", "a list"],
+    ),
+    "history of another length": (
+        lambda facts, arrays: facts["history"]["lr"].pop(),
+        ["history.lr has the length 1, and there are 2 epochs"],
+    ),
+    "more in the history": (
+        lambda facts, arrays: facts["history"].update(more=[]),
+        ["'more'"],
+    ),
+    "run": (lambda facts, arrays: facts.update(run={}), ["run.settings is missing"]),
+    "metadata": (
+        lambda facts, arrays: facts.update(metadata=[]),
+        ["metadata is a list, and should be a table"],
+    ),
+    "model": (lambda facts, arrays: facts.update(model=None), ["model is nothing"]),
     "no model": (lambda facts, arrays: facts.pop("model"), ["model"]),
-    "format as text": (lambda facts, arrays: facts.update(format="1"), []),
-    "no format": (lambda facts, arrays: facts.pop("format"), ["format"]),
+    "format as text": (
+        lambda facts, arrays: facts.update(format="1"),
+        ["format is '1'"],
+    ),
+    "no format": (lambda facts, arrays: facts.pop("format"), ["format is missing"]),
+    "an unknown entry": (lambda facts, arrays: facts.update({"a\n": 1}), ["unknown"]),
 }
 
 
@@ -353,18 +597,54 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CheckpointError, match="cannot write") as error:
         save(tmp_path / "file" / "c.safetensors")
-    message = str(error.value)
-    assert "\n" not in message and message.endswith(".") and "c.safetensors" in message
+    sentence(error, "c.safetensors")
 
 
 def test_a_folder_in_the_place_of_the_file_is_one_sentence(tmp_path):
     (tmp_path / "c").mkdir()
-    with pytest.raises(CheckpointError, match="cannot write"):
+    with pytest.raises(CheckpointError, match="cannot write") as error:
         save(tmp_path / "c")
+    sentence(error, "it is a folder")
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
 
 
-@pytest.mark.parametrize("step", ["mkstemp", "save_file", "replace"])
+FOREIGN = {
+    "a novel": b"It was a dark and stormy night; the rain fell in torrents\n" * 99,
+    "an empty file": b"",
+    "somebody's safetensors": crafted_checkpoints.encoded(
+        {"format": "pt", "note": '"d2l_lstm":"'}, [("W", "F32", [1], b"1234")]
+    ),
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
+def test_a_file_that_is_no_checkpoint_is_never_replaced(tmp_path, content):
+    novel = tmp_path / "novel.txt"
+    novel.write_bytes(content)
+    net = d2l.scratch_model("rnn", SIZE, 2)
+    for write in (save_checkpoint, check_checkpoint):
+        with pytest.raises(CheckpointError) as error:
+            write(novel, net, VOCAB)
+        sentence(error, "novel.txt", "would be lost")
+        assert novel.read_bytes() == content
+
+
+@pytest.mark.parametrize("end", [400, -1])
+def test_a_damaged_checkpoint_may_be_replaced(file, end):
+    file.write_bytes(file.read_bytes()[:end])
+    save(file)
+    assert load_checkpoint(file).metadata == {}
+
+
+def test_a_check_before_the_training_writes_nothing(file):
+    before, net = file.read_bytes(), d2l.scratch_model("lstm", SIZE, 2)
+    check_checkpoint(file, net, VOCAB, {"seed": 1})
+    check_checkpoint(file.parent / "new" / "c", net, VOCAB)
+    assert file.read_bytes() == before
+    assert not (file.parent / "new").exists()
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
 @pytest.mark.parametrize(
     ("code", "words"),
     [(errno.ENOSPC, "No space left on device"), (errno.EACCES, "Permission denied")],
@@ -372,43 +652,16 @@ def test_a_folder_in_the_place_of_the_file_is_one_sentence(tmp_path):
 def test_a_write_that_fails_leaves_the_earlier_file(
     file, monkeypatch, step, code, words
 ):
-    def fail(*_, **__):
+    def fail(*_):
         raise OSError(code, words)
 
-    def fail_half_way(arrays, path, table):
-        with open(path, "wb") as half:
-            half.write(b"half")
-        fail()
-
     before = file.read_bytes()
-    if step == "mkstemp":
-        monkeypatch.setattr(checkpoints.tempfile, "mkstemp", fail)
-    elif step == "replace":
-        monkeypatch.setattr(checkpoints.os, "replace", fail)
-    else:
-        monkeypatch.setattr(checkpoints, "save_file", fail_half_way)
+    monkeypatch.setattr(files.os, step, fail)
     with pytest.raises(CheckpointError) as error:
         save(file)
     monkeypatch.undo()
     message = str(error.value)
     assert str(file) in message and words in message and "\n" not in message
-    assert file.read_bytes() == before
-    assert list(file.parent.iterdir()) == [file]
-
-
-@pytest.mark.parametrize("step", ["save_file", "replace"])
-def test_an_interrupted_write_leaves_the_earlier_file_and_no_other(
-    file, monkeypatch, step
-):
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    before = file.read_bytes()
-    where = checkpoints if step == "save_file" else checkpoints.os
-    monkeypatch.setattr(where, step, interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        save(file)
-    monkeypatch.undo()
     assert file.read_bytes() == before
     assert list(file.parent.iterdir()) == [file]
 
@@ -422,20 +675,155 @@ def test_weights_that_are_not_finite_do_not_replace_a_good_file(file):
     assert file.read_bytes() == before
 
 
-def test_a_model_with_functions_of_its_own_is_refused(tmp_path):
-    net = d2l.RNNModelScratch(
+def float64(make):
+    paddle.set_default_dtype("float64")
+    try:
+        return make()
+    finally:
+        paddle.set_default_dtype("float32")
+
+
+def changed(net, **attributes):
+    for name, value in attributes.items():
+        setattr(net, name, value)
+    return net
+
+
+def frozen(net):
+    net.rnn.weight_ih_l0.stop_gradient = True
+    return net
+
+
+def hooked(net):
+    net.register_forward_post_hook(lambda layer, X, Y: (Y[0] * 2, Y[1]))
+    return net
+
+
+class Mine(nn.LSTM):
+    pass
+
+
+class MyModel(d2l.RNNModel):
+    pass
+
+
+def own_functions():
+    return d2l.RNNModelScratch(
         SIZE, 2, d2l.get_lstm_params, d2l.init_lstm_state, lambda X, state, params: None
     )
-    with pytest.raises(CheckpointError, match="functions of its own"):
-        save_checkpoint(tmp_path / "c", net, VOCAB)
+
+
+REFUSED_MODELS = {
+    "functions of its own": (own_functions, ["functions of its own"]),
+    "a state of its own": (
+        lambda: changed(scratch("rnn"), init_state=lambda b, h: (paddle.ones([b, h]),)),
+        ["computes something else"],
+    ),
+    "a layer of its own": (lambda: layered(Mine), ["Mine"]),
+    "a class of its own": (
+        lambda: MyModel(nn.LSTM(SIZE, 2, time_major=True), SIZE),
+        ["MyModel"],
+    ),
+    "another layer": (lambda: nn.Linear(SIZE, SIZE), ["Linear"]),
+    "no model": (lambda: None, ["NoneType"]),
+    "no bias": (lambda: layered(nn.GRU, bias_hh_attr=False), ["bias_hh"]),
+    "a fixed weight": (lambda: layered(nn.GRU, weight_ih_attr=False), ["frozen"]),
+    "frozen": (lambda: frozen(layered(nn.LSTM)), ["rnn.weight_ih_l0", "frozen"]),
+    "float64 layer": (lambda: float64(lambda: layered(nn.LSTM)), ["float64"]),
+    "float64 cell": (lambda: float64(lambda: scratch("rnn")), ["float64", "W_xh"]),
+    "Paddle's cell": (lambda: stack(nn.LSTMCell(SIZE, 3)), ["LSTMCell"]),
+    "backwards": (
+        lambda: d2l.RNNModel(nn.RNN(of("rnn"), is_reverse=True, time_major=True), SIZE),
+        ["computes something else"],
+    ),
+    "a hook": (lambda: hooked(layered(nn.LSTM)), ["computes something else"]),
+    "dropout": (lambda: layered(nn.LSTM, dropout=2.0), ["model.dropout is 2.0"]),
+    "vocabulary": (
+        lambda: d2l.scratch_model("rnn", SIZE + 1, 2),
+        [f"{SIZE} tokens", str(SIZE + 1)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "words"), REFUSED_MODELS.values(), ids=REFUSED_MODELS)
+def test_a_model_that_would_not_come_back_is_refused(make, words, tmp_path):
+    net = make()
+    for write in (save_checkpoint, check_checkpoint):
+        with pytest.raises(CheckpointError) as error:
+            write(tmp_path / "c", net, VOCAB)
+        sentence(error, *words)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_model_with_a_layer_of_its_own_is_refused(tmp_path):
-    class Mine(nn.LSTM):
-        pass
+def with_tokens(index, token):
+    vocab = copy.deepcopy(VOCAB)
+    vocab.idx_to_token[index] = token
+    return vocab
 
-    net = d2l.RNNModel(Mine(SIZE, 2, time_major=True), SIZE)
-    with pytest.raises(CheckpointError, match="Mine"):
-        save_checkpoint(tmp_path / "c", net, VOCAB)
-    assert not list(tmp_path.iterdir())
+
+def in_itself():
+    table = {}
+    table["again"] = table
+    return table
+
+
+REFUSED_FACTS = {
+    "number as token": ({"vocab": with_tokens(3, 5)}, ["text.tokens[3] is 5"]),
+    "half a character": ({"vocab": with_tokens(3, "\ud800")}, ["'\\ud800'"]),
+    "token twice": ({"vocab": with_tokens(3, "a")}, ["a token twice"]),
+    "no <unk>": ({"vocab": with_tokens(0, "?")}, ["<unk>"]),
+    "list as vocabulary": ({"vocab": ["a"]}, ["list", "Vocab"]),
+    "normalization": (
+        {"vocab": changed(copy.deepcopy(VOCAB), normalization="rot13")},
+        ["'rot13'"],
+    ),
+    "NumPy integer": (
+        {"metadata": {"a": [1, {"b": np.int64(3)}]}},
+        ["metadata['a'][1]['b']", "int64"],
+    ),
+    "NumPy number": ({"metadata": {"a": np.float64(3)}}, ["metadata['a']", "float64"]),
+    "tuple": ({"metadata": {"a": (1, 2)}}, ["metadata['a']", "tuple"]),
+    "key": ({"metadata": {1: 2}}, ["the key 1 of metadata"]),
+    "no table": ({"metadata": []}, ["metadata is a list"]),
+    "circle": ({"metadata": in_itself()}, ["too deeply"]),
+    "large number": ({"metadata": {"a": 10**5000}}, ["metadata['a']"]),
+    "long": ({"metadata": {"a": "x" * 10_000_001}}, ["longer than 10,000,000"]),
+}
+REFUSED_RUNS = {
+    "history": ({"history": {"epochs": ["1"]}}, ["history.epochs[0] is '1'"]),
+    "History": ({"history": HISTORY}, ["history", "History"]),
+    "history of two lengths": (
+        {"history": {"epochs": [1, 2], "lr": [1.0]}},
+        ["history.lr has the length 1"],
+    ),
+    "run": ({"run": {"settings": {}}}, ["run.random is missing"]),
+    "no last weights": ({"run": RUN}, ["no array last.W_xh"]),
+    "weights": ({"weights": {"W": paddle.zeros([2])}}, ["no array W_xh"]),
+    "another tensor": (
+        {"more_tensors": {"x": paddle.zeros([2])}},
+        ["'x' belongs to nothing"],
+    ),
+    "float64 tensor": (
+        {
+            "run": RUN | {"weights_are_best": False},
+            "more_tensors": {"optimizer.x": paddle.zeros([2], "float64")},
+        },
+        ["optimizer.x", "float64"],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [*REFUSED_FACTS.values(), *REFUSED_RUNS.values()],
+    ids=[*REFUSED_FACTS, *REFUSED_RUNS],
+)
+def test_what_would_not_come_back_is_not_written(options, words, file):
+    net, before = d2l.scratch_model("rnn", SIZE, 2), file.read_bytes()
+    options = {"vocab": VOCAB, **options}
+    for write in (save_checkpoint, check_checkpoint):
+        if write is save_checkpoint or options.keys() <= {"vocab", "metadata"}:
+            with pytest.raises(CheckpointError) as error:
+                write(file, net, **options)
+            sentence(error, *words)
+    assert file.read_bytes() == before

@@ -1,11 +1,21 @@
 """Claims: their outcome, how it is shown, and the table of all of them."""
 
 import json
+from pathlib import Path
 
 import d2l_lstm as d2l
 import numpy as np
 import pytest
+from d2l_lstm import claims
 from d2l_lstm.claims import CLAIMS, MIME, VERDICTS, collect, to_markdown
+
+
+def test_the_texts_stand_in_a_file_with_a_place_for_another_language():
+    file = Path(d2l.__file__).with_name("claims.json")
+    texts = json.loads(file.read_text(encoding="utf-8"))
+    assert {id: text["en"] for id, text in texts.items()} == CLAIMS
+    assert list(texts) == sorted(texts) and "C01" in texts
+    assert all(text.endswith(".") and text.isprintable() for text in CLAIMS.values())
 
 
 @pytest.mark.parametrize(
@@ -132,3 +142,11 @@ def test_evidence_of_two_lines_stays_in_its_row(tmp_path):
     _, _, *body = rows(to_markdown(collect([path])))
     assert len(body) == 1 and len(body[0]) == 5
     assert "first" in body[0][3] and "second" in body[0][3]
+
+
+def test_every_claim_has_a_text_that_ships_with_the_package():
+    texts = json.loads(
+        Path(claims.__file__).with_name("claims.json").read_text(encoding="utf-8")
+    )
+    assert list(claims.CLAIMS) == list(texts) == sorted(texts)
+    assert all(text["en"].endswith(".") for text in texts.values())

@@ -143,6 +143,37 @@ def test_repair_says_what_it_did_and_twice_is_harmless():
     assert again == "d2l.paddle was repaired already.\nsame: True\n"
 
 
+def test_unknown_source_is_refused_before_anything_is_patched():
+    out = python(
+        """
+        print("error:", raised(lambda: compat.repair("bogus")))
+        print("imported:", "d2l.paddle" in sys.modules)
+        """,
+        REPAIRED,
+        """
+        before = dict(vars(d2l))
+        print("again:", raised(lambda: compat.repair("bogus")))
+        print("same:", dict(vars(d2l)) == before)
+        """,
+    )
+    sentence = "ValueError: unknown source 'bogus'; choose 'chapter' or 'full'.\n"
+    assert out.startswith(f"error: {sentence}imported: False\n")
+    assert out.endswith(f"again: {sentence}same: True\n")
+
+
+def test_another_source_can_be_chosen_afterwards():
+    out = python(
+        REPAIRED,
+        """
+        print("full:", compat.repair("full"))
+        text.read_time_machine = lambda source: source
+        print("read:", d2l.read_time_machine())
+        """,
+    )
+    assert "full: Repaired d2l.paddle:\n- read_time_machine reads the whole book" in out
+    assert out.endswith("read: full\n")
+
+
 def test_missing_library_is_one_sentence_with_the_command(monkeypatch):
     for name in [m for m in sys.modules if m == "d2l" or m.startswith("d2l.")]:
         monkeypatch.delitem(sys.modules, name)
@@ -244,6 +275,17 @@ CONCISE = {
     "bidirectional": lambda v: nn.LSTM(v, 16, direction="bidirect", time_major=True),
     "ours": lambda v: d2l_lstm.ScratchLayer("gru", v, 16),
     "ours with a memory cell": lambda v: d2l_lstm.ScratchLayer("peephole_i", v, 16),
+    "Paddle's around our cell": lambda v: nn.RNN(
+        d2l_lstm.ScratchLayer("lstm", v, 16), time_major=True
+    ),
+    "both directions of ours": lambda v: nn.BiRNN(
+        d2l_lstm.ScratchLayer("lstm", v, 16),
+        d2l_lstm.ScratchLayer("lstm", v, 16),
+        time_major=True,
+    ),
+    "a stack of ours": lambda v: d2l_lstm.RNNStack(
+        d2l_lstm.ScratchLayer("gru", v, 16), d2l_lstm.ScratchLayer("gru", 16, 16)
+    ),
 }
 
 
@@ -515,3 +557,10 @@ def test_one_epoch_can_be_trained_as_in_the_book(book, kind):
     expected = perplexities(book, theirs, their_data, False)
     found = perplexities(d2l_lstm, ours, data, False)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_an_unknown_source_is_refused_before_anything_is_patched(book):
+    before = dict(vars(book))
+    with pytest.raises(ValueError, match="unknown source 'bogus'; choose") as error:
+        compat.repair("bogus")
+    assert "\n" not in str(error.value) and dict(vars(book)) == before

@@ -54,17 +54,158 @@ def test_number_of_threads_can_be_set(threads, monkeypatch):
     assert set_to == [threads]
 
 
-@pytest.mark.parametrize("value", [None, "", "0", "-1", "many"])
-def test_all_cores_are_used_unless_told_otherwise(value, monkeypatch):
+@pytest.mark.parametrize("value", [None, ""])
+def test_all_cores_are_used_unless_told_otherwise(value, monkeypatch, tmp_path):
     monkeypatch.delenv("D2L_LSTM_THREADS", raising=False)
     if value is not None:
         monkeypatch.setenv("D2L_LSTM_THREADS", value)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
-    assert devices.num_threads() == 3
+    assert devices.num_threads(tmp_path) == 3
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
-    assert devices.num_threads() == 7
+    assert devices.num_threads(tmp_path) == 7
 
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "²", "1.5", "1025", "9" * 30])
+def test_a_number_of_threads_that_cannot_be_is_one_sentence(value, monkeypatch):
+    monkeypatch.setenv("D2L_LSTM_THREADS", value)
+    with pytest.raises(ValueError, match="D2L_LSTM_THREADS is .* from 1 to 1024"):
+        devices.num_threads()
+
+
+# --------------------------------------------------------------------------------------
+# What a container, or a classroom's server, leaves of the machine
+
+V2, V1 = "0::{}\n", "9:name=systemd:/\n4:memory:{0}\n3:cpu,cpuacct:{0}\n0::/\n"
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A root folder with a process's control groups; the machine has 64 cores."""
+    monkeypatch.delenv("D2L_LSTM_THREADS", raising=False)
+    monkeypatch.setattr(
+        os, "sched_getaffinity", lambda _: set(range(64)), raising=False
+    )
+
+    def make(groups, files):
+        files = {f"sys/fs/cgroup/{name}": text for name, text in files.items()}
+        for name, text in {"proc/self/cgroup": groups, **files}.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return tmp_path
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "threads"),
+    [
+        (V2.format("/"), {"cpu.max": "200000 100000\n"}, 2),
+        (V2.format("/"), {"cpu.max": "max 100000\n"}, 64),
+        (V2.format("/"), {"cpu.max": "150000 100000\n"}, 2),
+        (V2.format("/"), {"cpu.max": "5000 100000\n"}, 1),
+        (V2.format("/"), {"cpu.max": "9000000 100000\n"}, 64),
+        (V2.format("/"), {}, 64),
+        (V2.format("/hub/ann"), {"hub/ann/cpu.max": "300000 100000\n"}, 3),
+        (V2.format("/hub/ann"), {"hub/cpu.max": "300000 100000\n"}, 3),
+        (
+            V2.format("/hub/ann"),
+            {
+                "hub/ann/cpu.max": "max 100000\n",
+                "hub/cpu.max": "200000 100000\n",
+                "cpu.max": "400000 100000\n",
+            },
+            2,
+        ),
+        (V2.format("/hub/ann"), {"hub/bob/cpu.max": "100000 100000\n"}, 64),
+        (V2.format("/docker/not_seen"), {"cpu.max": "400000 100000\n"}, 4),
+        (V2.format("/../outside"), {"cpu.max": "400000 100000\n"}, 4),
+        (
+            V1.format("/hub"),
+            {
+                "cpu/hub/cpu.cfs_quota_us": "250000\n",
+                "cpu/hub/cpu.cfs_period_us": "100000\n",
+                "cpu/cpu.cfs_quota_us": "-1\n",
+                "cpu/cpu.cfs_period_us": "100000\n",
+            },
+            3,
+        ),
+        (
+            V1.format("/docker/not_seen"),
+            {"cpu/cpu.cfs_quota_us": "50000\n", "cpu/cpu.cfs_period_us": "25000\n"},
+            2,
+        ),
+        (
+            V1.format("/"),
+            {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"},
+            64,
+        ),
+    ],
+)
+def test_threads_are_no_more_than_the_control_groups_share(
+    machine, groups, files, threads
+):
+    assert devices.num_threads(machine(groups, files)) == threads
+
+
+def test_a_number_of_threads_that_is_set_goes_before_the_share(machine, monkeypatch):
+    root = machine(V2.format("/"), {"cpu.max": "200000 100000\n"})
+    monkeypatch.setenv("D2L_LSTM_THREADS", "5")
+    assert devices.num_threads(root) == 5
+
+
+def test_without_control_groups_every_core_is_used(machine, tmp_path):
+    assert devices.num_threads(tmp_path) == 64
+
+
+@pytest.fixture
+def gigabyte(monkeypatch):
+    """The machine has a gigabyte."""
+    values = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**30 // 4096}
+    monkeypatch.setattr(os, "sysconf", values.__getitem__, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "limit"),
+    [
+        (V2.format("/"), {}, 2**30),
+        (V2.format("/"), {"memory.max": "max\n"}, 2**30),
+        (V2.format("/hub/ann"), {"hub/memory.max": "500000\n"}, 500000),
+        (
+            V2.format("/hub/ann"),
+            {"hub/ann/memory.max": "600000\n", "hub/memory.max": "500000\n"},
+            500000,
+        ),
+        (V2.format("/"), {"memory.max": f"{2**40}\n"}, 2**30),
+        (V1.format("/hub"), {"memory/hub/memory.limit_in_bytes": "700000\n"}, 700000),
+        (
+            V1.format("/"),
+            {"memory/memory.limit_in_bytes": "9223372036854771712\n"},
+            2**30,
+        ),
+    ],
+)
+def test_memory_is_the_machines_or_what_a_control_group_leaves(
+    machine, gigabyte, groups, files, limit
+):
+    assert devices.memory_limit(machine(groups, files)) == limit
+
+
+def test_memory_is_unknown_where_the_system_does_not_tell(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sysconf", lambda name: -1, raising=False)
+    assert devices.memory_limit(tmp_path) is None
+    monkeypatch.delattr(os, "sysconf")
+    assert devices.memory_limit(tmp_path) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "sysconf"), reason="Windows does not tell")
+def test_this_machine_has_memory():
+    assert devices.memory_limit() > 2**28
+
+
+# --------------------------------------------------------------------------------------
+# The report
 
 KEYS = [
     "d2l-lstm",
@@ -138,6 +279,11 @@ def test_report_says_how_to_install_a_missing_d2l(monkeypatch):
     assert "not installed" in said and "pip install --no-deps d2l==0.17.6" in said
 
 
+def test_report_changes_nothing(monkeypatch):
+    monkeypatch.setattr(paddle.base.core, "set_num_threads", None)
+    assert d2l_lstm.environment_report()["threads"]
+
+
 def test_report_sees_the_whole_book(tmp_path, monkeypatch):
     (tmp_path / "timemachine.txt").write_text("some book")
     monkeypatch.setenv("D2L_LSTM_DATA", str(tmp_path))
@@ -145,7 +291,7 @@ def test_report_sees_the_whole_book(tmp_path, monkeypatch):
     assert report["whole book"] == str(tmp_path / "timemachine.txt")
 
 
-def test_importing_the_package_is_quiet_and_imports_neither_d2l_nor_jupyter():
+def test_importing_the_package_is_quiet_and_imports_nothing_slow_nor_d2l_nor_jupyter():
     code = (
         "import sys, json, d2l_lstm;"
         "print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
@@ -154,7 +300,9 @@ def test_importing_the_package_is_quiet_and_imports_neither_d2l_nor_jupyter():
         [sys.executable, "-W", "default", "-c", code], capture_output=True, text=True
     )
     modules = set(json.loads(done.stdout))
-    foreign = "d2l IPython ipykernel ipywidgets jupyter jupyter_core pandas torch"
+    foreign = (
+        "matplotlib d2l IPython ipykernel ipywidgets jupyter jupyter_core pandas torch"
+    )
     assert "paddle" in modules
     assert modules.isdisjoint(foreign.split())
     assert "ccache" not in done.stderr

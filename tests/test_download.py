@@ -1,5 +1,6 @@
 """The whole book: downloaded once, checked on every load, never half there."""
 
+import contextlib
 import errno
 import hashlib
 import http.server
@@ -10,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import d2l_lstm
 import pytest
@@ -22,6 +22,8 @@ BOOK = b"The Time Machine, by H. G. Wells\n\nThe Time Traveller\n" * 600
 class Pages(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.requests.append(self.path)
+        if self.path in ("/endless", "/slow"):
+            return self.send_for_ever()
         content, size, status = {
             "/right": (BOOK, len(BOOK), 200),
             "/wrong": (b"<html>Please log in</html>", 26, 200),
@@ -36,6 +38,15 @@ class Pages(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    def send_for_ever(self):
+        """A kilobyte after the other, or slowly, a byte after the other."""
+        slow = self.path == "/slow"
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):  # the other side has had enough
+            while not self.server.closing.wait(0.05 if slow else 0):
+                self.wfile.write(b"x" * (1 if slow else 1024))
+
     def log_message(self, *_):
         pass
 
@@ -43,10 +54,11 @@ class Pages(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
-        server.requests = []
+        server.requests, server.closing = [], threading.Event()
         server.url = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         yield server
+        server.closing.set()
         server.shutdown()
 
 
@@ -68,8 +80,8 @@ def refused(call=d2l_lstm.fetch_time_machine, *arguments):
     with pytest.raises(d2l_lstm.DownloadError) as error:
         call(*arguments)
     message = str(error.value)
-    assert "\n" not in message and message.endswith(".")
-    assert " object at 0x" not in message
+    assert "\n" not in message and message.endswith(".") and len(message) < 300
+    assert not re.search(r"Errno|Error|Pool|object at 0x|None", message)
     return message
 
 
@@ -176,6 +188,23 @@ def test_bad_download_is_one_sentence_and_leaves_no_file(server, folder, page, r
     assert files(folder) == []
 
 
+def test_a_file_without_an_end_is_refused(server, folder):
+    message = refused(d2l_lstm.fetch_time_machine, server.url + "/endless")
+    assert "longer than 2,000,000 bytes" in message and files(folder) == []
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(
+    server, folder, monkeypatch
+):
+    monkeypatch.setattr(download, "MOST_SECONDS", 0.5)
+    message = refused(d2l_lstm.fetch_time_machine, server.url + "/slow")
+    assert "took longer than 0.5 seconds" in message and files(folder) == []
+
+
+def test_a_long_address_makes_no_long_message(folder):
+    refused(d2l_lstm.fetch_time_machine, "http://127.0.0.1:1/" + "n" * 5000)
+
+
 def test_nobody_listening_is_one_sentence_and_leaves_no_file(folder):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -184,7 +213,7 @@ def test_nobody_listening_is_one_sentence_and_leaves_no_file(folder):
     assert "refused" in message and files(folder) == []
 
 
-@pytest.mark.parametrize("mirror", ["nonsense", "gopher://127.0.0.1/book"])
+@pytest.mark.parametrize("mirror", ["nonsense", "gopher://127.0.0.1/book", "http://["])
 def test_mirror_that_is_no_address_is_one_sentence(folder, mirror):
     assert f"cannot download {mirror}: " in refused(d2l_lstm.fetch_time_machine, mirror)
 
@@ -230,21 +259,37 @@ def test_real_hash_is_that_of_the_book_that_d2l_serves():
 
 def test_data_folder_that_is_a_file_is_one_sentence(folder):
     folder.write_bytes(BOOK)
-    assert f"cannot read {folder / 'timemachine.txt'}: " in refused()
+    message = refused()
+    assert f"cannot read {folder / 'timemachine.txt'}: its folder is a file" in message
     assert folder.read_bytes() == BOOK
 
 
 def test_book_that_is_a_folder_is_one_sentence(folder):
     (folder / "timemachine.txt").mkdir(parents=True)
-    assert "Is a directory" in refused()
+    assert "it is a folder" in refused()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_book_that_is_a_named_pipe_is_one_sentence_and_no_wait(folder):
+    folder.mkdir()
+    os.mkfifo(folder / "timemachine.txt")
+    assert "it is a named pipe" in refused()
 
 
 def test_unreadable_book_is_one_sentence(folder, monkeypatch):
     def no_entry(path):
-        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        raise PermissionError(errno.EACCES, "Permission denied", path)
 
-    monkeypatch.setattr(Path, "read_bytes", no_entry)  # root may read everything
+    folder.mkdir()
+    (folder / "timemachine.txt").write_bytes(BOOK)
+    monkeypatch.setattr(download.pooch, "file_hash", no_entry)  # root may read it
     assert "Permission denied" in refused()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows guesses the folder of anybody")
+def test_home_folder_of_nobody_is_one_sentence(monkeypatch):
+    monkeypatch.setenv("D2L_LSTM_DATA", "~nobody_has_this_name/books")
+    assert "~nobody_has_this_name" in refused()
 
 
 def test_folder_that_cannot_be_made_is_one_sentence(server, folder, monkeypatch):
@@ -258,7 +303,7 @@ def test_full_disk_is_one_sentence_and_leaves_no_file(server, folder, monkeypatc
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("shutil.move", full)
+    monkeypatch.setattr("os.fsync", full)
     message = refused(d2l_lstm.fetch_time_machine, server.url + "/right")
     assert "No space left" in message and files(folder) == []
 

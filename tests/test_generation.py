@@ -1,12 +1,16 @@
 """Continuing a prefix."""
 
+import io
 import random
+import sys
+import types
 import warnings
 
 import d2l_lstm as d2l
 import numpy as np
 import paddle
 import pytest
+from d2l_lstm import generation
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -14,6 +18,7 @@ from paddle import nn
 
 VOCAB = d2l.Vocab("the time traveller was expounding a recondite matter")
 WORDS = d2l.Vocab("the time traveller was here".split())
+BOOK = d2l.Vocab("the time traveller was expounding", normalization="book")
 
 
 def scratch(cell="lstm", vocab=VOCAB):
@@ -297,6 +302,14 @@ def test_a_prefix_may_be_longer_than_any_text():
         ({"temperature": float("inf")}, "temperature is inf"),
         ({"temperature": 1.0, "top_k": 0}, "top_k is 0"),
         ({"top_k": -2}, "top_k is -2"),
+        ({"temperature": float("inf")}, "a finite number, 0 or more"),
+        ({"temperature": "hot"}, "temperature is hot"),
+        ({"num_preds": 2.5}, "num_preds is 2.5"),
+        ({"num_preds": "5"}, "num_preds is 5; it must be a whole number from 0"),
+        ({"temperature": 1.0, "top_k": 1.5}, "top_k is 1.5"),
+        ({"seed": -1}, "seed is -1; it must be a whole number from 0 to 4294967295"),
+        ({"seed": 2**32}, "seed is 4294967296"),
+        ({"seed": 0.5}, "seed is 0.5"),
     ],
 )
 def test_a_value_out_of_range_is_named(options, named):
@@ -320,6 +333,176 @@ def test_a_list_of_words_is_a_prefix_for_a_model_of_words():
     words = text.split(" ")
     assert words[:2] == ["the", "time"] and len(words) == 6
     assert set(words[2:]) <= set(WORDS.idx_to_token[1:])
+
+
+def test_a_prefix_is_read_as_the_training_text_was():
+    net = scratch(vocab=BOOK)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        text = d2l.predict_ch8(" The\n  Time ", 9, net, BOOK)
+    assert text == d2l.predict_ch8(" the time ", 9, net, BOOK)
+    assert text.startswith(" the time ") and len(text) == 19
+    unicode = d2l.Vocab("café au lait", normalization="unicode")
+    text = d2l.generate("Cafe\u0301  AU", 3, scratch(vocab=unicode), unicode)
+    assert text.startswith("café au") and len(text) == 10
+
+
+@pytest.mark.parametrize("join", ["", " ", "\n"])
+@given(prefix=st.text(st.sampled_from("aTe \n\t7é時-"), min_size=1, max_size=9))
+@settings(max_examples=15)
+def test_every_prefix_comes_back_normalised(join, prefix):
+    vocab = d2l.Vocab("the time\n ", normalization="book", join=join)
+    net = Constant(np.arange(len(vocab)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        text = d2l.generate(prefix, 2, net, vocab)
+    assert text[:-2] == vocab.prefix(prefix)
+
+
+def test_what_the_normalization_takes_away_is_listed_once_each():
+    with pytest.warns(UserWarning) as caught:
+        text = d2l.predict_ch8("It's 1895!\t11 é", 5, scratch(vocab=BOOK), BOOK)
+    (warning,) = caught
+    message = str(warning.message)
+    assert """'!' "'" '1' '5' '8' '9' 'é'; the model reads a space there""" in message
+    assert message.endswith(".") and "\n" not in message
+    assert text.startswith("it s ")
+
+
+def test_a_prefix_may_be_outside_the_alphabet_and_the_vocabulary_at_once():
+    vocab = d2l.Vocab("abc ", normalization="book")
+    with pytest.warns(UserWarning) as caught:
+        text = d2l.predict_ch8("a9q", 2, scratch(vocab=vocab), vocab)
+    replaced, unknown = (str(w.message) for w in caught)
+    assert "'9'; the model reads a space" in replaced
+    assert "characters that the model never saw, 'q'; they" in unknown
+    assert text.startswith("a q")
+
+
+def test_a_list_of_tokens_is_taken_as_it_is():
+    with pytest.warns(UserWarning, match="'T'; they become <unk>"):
+        text = d2l.predict_ch8(["T", "h"], 2, scratch(vocab=BOOK), BOOK)
+    assert text.startswith("Th") and len(text) == 4
+
+
+def test_a_string_is_a_prefix_for_a_model_of_words():
+    words = d2l.Vocab(
+        "the time traveller was here".split(), normalization="book", join="\n"
+    )
+    net = scratch(vocab=words)
+    text = d2l.predict_ch8(" The\ntime  ", 4, net, words)
+    assert text == d2l.predict_ch8(["the", "time"], 4, net, words)
+    assert d2l.predict_ch8("was  here", 0, net, words) == "was here"
+
+
+def test_words_that_the_model_never_saw_are_listed():
+    with pytest.warns(UserWarning, match="words") as caught:
+        text = d2l.predict_ch8("the Morlock time", 2, scratch(vocab=WORDS), WORDS)
+    message = str(caught[0].message)
+    assert "words that the model never saw, 'Morlock'; they become <unk>." in message
+    assert text.split(" ")[:3] == ["the", "Morlock", "time"]
+
+
+@pytest.mark.parametrize("prefix", ["", " ", "1895 \n", []])
+def test_a_prefix_without_a_word_is_refused_by_a_model_of_words(prefix):
+    words = d2l.Vocab(["the", "time"], normalization="book")
+    with pytest.raises(
+        ValueError, match="the prefix (is empty|has no word).*one word"
+    ) as error:
+        d2l.predict_ch8(prefix, 5, scratch(vocab=words), words)
+    assert "\n" not in str(error.value) and str(error.value).endswith(".")
+
+
+@pytest.mark.parametrize("vocab", [VOCAB, BOOK, WORDS], ids=["none", "book", "words"])
+def test_a_warning_stays_short_whatever_the_prefix(vocab):
+    prefix = "".join(map(chr, range(0x4E00, 0x5000))) + "\x1b[2J"
+    with pytest.warns(UserWarning) as caught:
+        d2l.predict_ch8(prefix, 1, scratch(vocab=vocab), vocab)
+    for warning in caught:
+        assert len(str(warning.message)) < 300
+        assert str(warning.message).isprintable()
+
+
+def test_a_vocabulary_of_the_books_own_library_will_do(book):
+    net = scratch()
+    theirs = book.Vocab(list("the time traveller was expounding a recondite matter"))
+    assert theirs.idx_to_token == VOCAB.idx_to_token
+    text = d2l.predict_ch8("time", 9, net, VOCAB)
+    assert d2l.predict_ch8("time", 9, net, theirs) == text
+
+
+# --------------------------------------------------------------------------------------
+# Long prefixes, long texts, devices
+
+
+class Watched:
+    """A model that notes how many tokens it is given at a time."""
+
+    def __init__(self, net):
+        self.net, self.sizes = net, []
+
+    def __call__(self, X, state):
+        self.sizes.append(X.shape[1])
+        return self.net(X, state)
+
+    def begin_state(self, batch_size):
+        return self.net.begin_state(batch_size)
+
+
+def test_a_long_prefix_is_read_in_pieces(monkeypatch):
+    net = Watched(scratch())
+    text = d2l.predict_ch8("time traveller " * 100, 3, net, VOCAB)
+    assert sum(net.sizes) == 1502 and max(net.sizes) <= 512
+    monkeypatch.setattr(generation, "_PIECE", 10_000)
+    assert d2l.predict_ch8("time traveller " * 100, 3, net, VOCAB) == text
+
+
+@pytest.mark.parametrize("piece", [1, 3, 4, 5])
+def test_the_state_goes_on_from_piece_to_piece(net, piece, monkeypatch):
+    monkeypatch.setattr(generation, "_PIECE", piece)
+    assert d2l.predict_ch8("time", 20, net, VOCAB) == greedy_by_hand("time", 20, net)
+
+
+def test_a_quick_call_shows_no_progress(capfd):
+    d2l.predict_ch8("time", 20, scratch(), VOCAB)
+    assert capfd.readouterr() == ("", "")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_slow_call_shows_a_bar_on_a_terminal_and_takes_it_away(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setitem(generation._BAR, "delay", 1e-9)
+    monkeypatch.setitem(generation._BAR, "mininterval", 0)
+    d2l.predict_ch8("time", 20, scratch(), VOCAB)
+    shown = sys.stderr.getvalue()
+    assert "/23 " in shown and "token/s" in shown and shown.endswith(" \r")
+
+
+class Elsewhere(Watched):
+    """A model with parameters on a device of its own."""
+
+    def __init__(self, net, place):
+        super().__init__(net)
+        self.forward_fn = net.forward_fn
+        self.params = [types.SimpleNamespace(place=place)]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_indices_are_put_where_the_parameters_are(named, monkeypatch):
+    places, to_tensor, there = [], paddle.to_tensor, paddle.CPUPlace()
+
+    def watched(data, dtype=None, place=None):
+        places.append(place)
+        return to_tensor(data, dtype)
+
+    net = Elsewhere(scratch(), None if named else there)
+    monkeypatch.setattr(paddle, "to_tensor", watched)
+    d2l.predict_ch8("time", 3, net, VOCAB, there if named else None)
+    assert len(places) == 3 and all(place is there for place in places)
 
 
 def test_more_tokens_than_there_are_is_all_of_them():

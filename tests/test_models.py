@@ -1,5 +1,7 @@
 """Language models around the cells and layers."""
 
+import copy
+
 import d2l_lstm
 import numpy as np
 import paddle
@@ -162,7 +164,7 @@ def test_cells_that_are_not_ours_work_in_a_scratch_model():
     "arguments, message",
     [
         (("lstn", 5, 4), "unknown cell 'lstn'"),
-        (("lstm", 5, 0), "num_hiddens is 0; it must be at least 1"),
+        (("lstm", 5, 0), "num_hiddens is 0; it must be a whole number from 1"),
     ],
 )
 def test_scratch_model_that_cannot_be_is_one_sentence(arguments, message):
@@ -203,6 +205,30 @@ def test_model_takes_any_layer_of_paddle(layer, num_layers, direction, num_direc
 def test_one_layer_begins_with_one_example_by_default():
     net = d2l_lstm.RNNModel(nn.GRU(6, 4, time_major=True), 6)
     assert net.begin_state().shape == [1, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("layer", "named"),
+    [
+        (lambda: nn.LSTM(7, 4, time_major=True), "takes 7 inputs.* has 6 tokens"),
+        (lambda: nn.LSTM(6, 4, time_major=True, proj_size=2), "without proj_size"),
+        (lambda: nn.Linear(6, 4), "Linear is no recurrent layer"),
+        (lambda: d2l_lstm.RNNStack(nn.LSTMCell(6, 4), dropout=2.0), "dropout is 2.0"),
+        (lambda: d2l_lstm.ScratchLayer("lstm", 6, 0), "hidden_size is 0"),
+        (lambda: d2l_lstm.scratch_model("lstm", 0, 4), "vocab_size is 0"),
+        (lambda: d2l_lstm.scratch_model("lstm", 4, 2.5), "num_hiddens is 2.5"),
+    ],
+)
+def test_layers_that_make_no_model_are_refused_in_one_sentence(layer, named):
+    with pytest.raises(ValueError, match=named) as error:
+        d2l_lstm.RNNModel(layer(), 6)
+    assert "\n" not in str(error.value) and str(error.value).endswith(".")
+
+
+def test_a_copy_of_a_model_is_the_same_model(tmp_path):
+    net = d2l_lstm.RNNModel(d2l_lstm.ScratchLayer("gru", 3, 4), 3)
+    d2l_lstm.save_checkpoint(tmp_path / "c", copy.deepcopy(net), d2l_lstm.Vocab("ab"))
+    assert d2l_lstm.load_checkpoint(tmp_path / "c").net.rnn[0].cell.cell is CELLS["gru"]
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -246,15 +272,109 @@ def test_scratch_layer_equals_scratch_model_with_the_same_weights(
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_scratch_layer_is_used_like_a_layer_of_paddle(cell):
+def test_scratch_layer_is_used_like_a_cell_of_paddle(cell):
     layer = d2l_lstm.ScratchLayer(cell, 5, 4)
-    X = paddle.randn([6, 3, 5])
-    H = paddle.zeros([1, 3, 4])
-    Y, state = layer(X, (H, H) if layer.has_memory_cell else H)
-    assert Y.shape == [6, 3, 4]
-    assert [s.shape for s in as_tuple(state)] == [[1, 3, 4]] * len(as_tuple(state))
-    np.testing.assert_array_equal(Y[-1], as_tuple(state)[0][0])
+    X, H = paddle.randn([3, 5]), paddle.zeros([3, 4])
+    both = len(CELLS[cell].state_names) == 2
+    Y, state = layer(X, (H, H) if both else H)
+    assert [s.shape for s in as_tuple(state)] == [[3, 4]] * (1 + both)
+    np.testing.assert_array_equal(Y, as_tuple(state)[0])
+    for one, other in zip(as_tuple(state), as_tuple(layer(X)[1]), strict=True):
+        np.testing.assert_array_equal(one, other)  # zeros if left out
     assert set(layer.state_dict()) == set(CELLS[cell].param_names[:-2])
+
+
+def by_hand(layer, X, length, reverse=False):
+    """Outputs (T, h) of one example of `length` steps; zeros of state to begin with."""
+    state, outputs = None, paddle.zeros([len(X), layer.hidden_size])
+    order = range(length)
+    for t in reversed(order) if reverse else order:
+        H, state = layer(X[t : t + 1], state)
+        outputs[t] = H[0]
+    return outputs.numpy(), state
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_lengths_and_directions_are_those_of_paddle(cell):
+    forward, backward = (d2l_lstm.ScratchLayer(cell, 5, 4) for _ in range(2))
+    for p in [*forward.parameters(), *backward.parameters()]:
+        p.set_value(paddle.randn(p.shape))
+    X, lengths = paddle.randn([6, 3, 5]), [6, 2, 4]
+    both = nn.BiRNN(forward, backward, time_major=True)
+    Y, states = both(X, None, paddle.to_tensor(lengths))
+    for b, length in enumerate(lengths):
+        for k, layer in enumerate((forward, backward)):
+            wanted, state = by_hand(layer, X[:, b], length, reverse=bool(k))
+            found = Y[:length, b, 4 * k : 4 * (k + 1)].numpy()
+            np.testing.assert_allclose(found, wanted[:length], atol=1e-6)
+            for one, other in zip(as_tuple(states[k]), as_tuple(state), strict=True):
+                np.testing.assert_allclose(one[b], other[0], atol=1e-6)
+
+
+PADDLES_CELLS = {nn.SimpleRNN: nn.SimpleRNNCell, nn.GRU: nn.GRUCell}
+PADDLES_CELLS[nn.LSTM] = nn.LSTMCell
+
+
+@pytest.mark.parametrize("direction, num_directions", DIRECTIONS)
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_stack_of_paddles_cells_is_paddles_layer(kind, direction, num_directions):
+    whole = kind(5, 4, 3, direction, time_major=True)
+    cells, layers = PADDLES_CELLS[kind], []
+    for d in (5, 4 * num_directions, 4 * num_directions):
+        pair = [cells(d, 4) for _ in range(num_directions)]
+        outer = nn.RNN if num_directions == 1 else nn.BiRNN
+        layers.append(outer(*pair, time_major=True))
+    stack = d2l_lstm.RNNStack(*layers)
+    own = dict(stack.named_parameters())
+    for layer in range(3):
+        for k in range(num_directions):
+            where = "cell" if num_directions == 1 else ("cell_fw", "cell_bw")[k]
+            for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+                source = f"{part}_l{layer}{'_reverse' * k}"
+                own[f"{layer}.{where}.{part}"].set_value(getattr(whole, source))
+    X = paddle.randn([6, 3, 5])
+    lengths = paddle.to_tensor([6, 2, 4])
+    begin = [paddle.randn([3 * num_directions, 3, 4]) for _ in range(2)]
+    state = tuple(begin) if kind is nn.LSTM else begin[0]
+    for arguments in ((X,), (X, state), (X, state, lengths)):
+        (Y, last), (wanted, wanted_last) = stack(*arguments), whole(*arguments)
+        for one, other in zip(
+            (Y, *as_tuple(last)), (wanted, *as_tuple(wanted_last)), strict=True
+        ):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_stack_of_our_cells_is_a_language_model():
+    stack = d2l_lstm.RNNStack(
+        nn.RNN(d2l_lstm.ScratchLayer("peephole", 6, 4), time_major=True),
+        d2l_lstm.ScratchLayer("peephole", 4, 4),
+        dropout=0.5,
+    )
+    net = d2l_lstm.RNNModel(stack, 6)
+    assert [s.shape for s in net.begin_state(3)] == [[2, 3, 4]] * 2
+    X, begin = tokens(6, 3, 5), net.begin_state(3)
+    first, second = net(X, begin)[0], net(X, begin)[0]
+    assert not np.array_equal(first, second)  # dropout
+    net.eval()
+    first, second = net(X, begin)[0], net(X, begin)[0]
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("layers", "named"),
+    [
+        (lambda c: [nn.LSTM(5, 4, time_major=True)], "LSTM"),
+        (lambda c: [nn.RNN(c("lstm", 5, 4))], "time_major=True"),
+        (lambda c: [c("lstm", 5, 4), c("gru", 4, 4)], "one kind of cell"),
+        (lambda c: [c("lstm", 5, 4), c("lstm", 4, 3)], "one size"),
+        (lambda c: [c("rnn", 5, 4), c("gru", 4, 4)], "one kind of cell"),
+        (lambda c: [c("lstm", 5, 4), c("lstm", 5, 4)], "layer 2 takes 5 inputs"),
+        (lambda c: [], "at least one"),
+    ],
+)
+def test_layers_that_make_no_stack_are_refused(layers, named):
+    with pytest.raises(ValueError, match=named):
+        d2l_lstm.RNNStack(*layers(d2l_lstm.ScratchLayer))
 
 
 def test_scratch_layer_starts_with_the_weights_of_the_cell():

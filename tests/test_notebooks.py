@@ -10,11 +10,12 @@ import nbformat
 import papermill
 import pytest
 from d2l_lstm.claims import collect
+from nbclient import NotebookClient
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 sys.path.insert(0, str(ROOT / "tools"))
-from execute_notebooks import code_hash  # noqa: E402
+from execute_notebooks import code_hash, execute  # noqa: E402
 
 # What decides the running time, made small.
 SMALL = {
@@ -109,6 +110,40 @@ def test_outputs_belong_to_the_cells_and_to_one_fresh_run(path):
 
 
 @each_notebook
+def test_every_cell_has_an_id_of_its_own(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    assert len({cell["id"] for cell in cells}) == len(cells)
+
+
+@pytest.mark.parametrize("minor", [4, 5])
+@pytest.mark.filterwarnings("ignore:Cell is missing", "ignore:Non-unique")
+def test_cells_keep_their_ids_from_one_execution_to_the_next(minor, tmp_path):
+    def cell(source, **id):
+        code = {"outputs": [], "execution_count": None, "metadata": {}}
+        return {"cell_type": "code", "source": source, **code, **id}
+
+    ids = ["the-seed", "cell-7", "cell-7", None] if minor == 5 else [None] * 4
+    cells = [
+        cell(f"print({i})", **({"id": id} if id else {})) for i, id in enumerate(ids)
+    ]
+    path = tmp_path / "00_small.ipynb"
+    form = {"metadata": {}, "nbformat": 4, "nbformat_minor": minor}
+    path.write_text(json.dumps({"cells": cells, **form}), encoding="utf-8")
+    execute(path)
+    first = [cell["id"] for cell in json.loads(path.read_text())["cells"]]
+    assert len(set(first)) == 4
+    if minor == 5:
+        assert first[:2] == ["the-seed", "cell-7"]
+    notebook = read(path)
+    assert notebook.cells[3].outputs[0].text == "3\n"
+    notebook.cells.insert(1, nbformat.v4.new_code_cell("print('new')", id="new"))
+    nbformat.write(notebook, path)
+    execute(path)
+    second = [cell["id"] for cell in json.loads(path.read_text())["cells"]]
+    assert second == [first[0], "new", *first[1:]]
+
+
+@each_notebook
 def test_committed_outputs_have_no_error_warning_or_path(path):
     notebook = read(path)
     assert_clean(notebook, path.name)
@@ -138,7 +173,7 @@ def test_notebook_keeps_its_form(path):
 @each_notebook
 def test_saved_definitions_equal_the_package(path):
     package = {}
-    for module in (ROOT / "d2l_lstm").glob("*.py"):
+    for module in (ROOT / "d2l_lstm").rglob("*.py"):
         package |= definitions(module.read_text(encoding="utf-8"))
     for name, dump in saved_definitions(read(path)):
         assert dump == package.get(name), f"{name} differs from the package's"
@@ -146,7 +181,13 @@ def test_saved_definitions_equal_the_package(path):
 
 def test_save_marks_are_found():
     names = {name for path in NOTEBOOKS for name, _ in saved_definitions(read(path))}
-    assert {"lstm", "get_lstm_params", "RNNModelScratch", "gru", "peephole"} <= names
+    assert {
+        "lstm_step",
+        "unroll",
+        "RNNModelScratch",
+        "gru_step",
+        "peephole_step",
+    } <= names
 
 
 @each_notebook
@@ -166,6 +207,34 @@ def test_notebook_runs_without_network(path, tmp_path):
         progress_bar=False,
     )
     assert_clean(executed, path.name)
+
+
+TRAINED_IN_COLAB = """
+shell = get_ipython()  # Colab's class is a subclass of Jupyter's
+shell.__class__ = type("Shell", (type(shell),), {})
+import d2l_lstm as d2l
+corpus, vocab = d2l.load_corpus("the time traveller for so it will be " * 9)
+train_iter, valid_iter = d2l.split_corpus(corpus, vocab, 4, 5, 130, 90)
+net = d2l.scratch_model("rnn", len(vocab), 4)
+d2l.train_ch8(net, train_iter, vocab, 1, 3, prefixes=["time"])
+d2l.plot([1, 2])
+"""
+
+
+def test_a_run_leaves_figure_line_and_sample_in_jupyter_and_colab(tmp_path):
+    notebook = nbformat.v4.new_notebook()
+    jupyter = TRAINED_IN_COLAB.replace('type("Shell"', 'type(shell); ("Shell"')
+    assert jupyter != TRAINED_IN_COLAB
+    notebook.cells = list(map(nbformat.v4.new_code_cell, (jupyter, TRAINED_IN_COLAB)))
+    for cell in NotebookClient(notebook, kernel_name="python3").execute().cells:
+        figure, printed, _, plot = cell.outputs
+        assert figure.data[
+            "text/html" if "text/html" in figure.data else "image/svg+xml"
+        ]
+        result, sample = printed.text.splitlines()
+        assert result.startswith("finished after 3 epochs")
+        assert sample.startswith("time") and len(sample) == 54
+        assert "image/svg+xml" in plot.data
 
 
 def test_kernels_have_no_network(tmp_path):

@@ -1,6 +1,7 @@
 """Figures, drawings, and what a training run shows in a terminal."""
 
 import io
+import subprocess
 import sys
 
 import d2l_lstm as d2l
@@ -28,6 +29,27 @@ def svg(figure):
 
 def lines(axes):
     return [(list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines]
+
+
+# --------------------------------------------------------------------------------------
+# Where figures are shown
+
+
+@pytest.mark.parametrize("shell", ["ZMQInteractiveShell", "Shell", "Terminal", None])
+def test_any_shell_with_a_kernel_is_a_notebook(monkeypatch, shell):
+    import IPython
+
+    made = None
+    if shell is not None:  # Colab's is called Shell
+        made = type(shell, (), {} if shell == "Terminal" else {"kernel": object()})()
+    monkeypatch.setattr(IPython, "get_ipython", lambda: made)
+    assert plotting.in_notebook() == (shell in ("ZMQInteractiveShell", "Shell"))
+
+
+def test_importing_the_package_does_not_import_pyplot():
+    code = "import sys, d2l_lstm; print('matplotlib.pyplot' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
 
 
 # --------------------------------------------------------------------------------------
@@ -228,6 +250,30 @@ def test_a_figure_is_the_same_svg_every_time(make):
     assert svg(make()) == first
 
 
+class WithKernel:
+    kernel = object()
+
+
+class Colab(WithKernel):
+    """Colab's shell is a subclass of Jupyter's."""
+
+
+@pytest.mark.parametrize(
+    ("shell", "shows"),
+    [(WithKernel(), True), (Colab(), True), (object(), False), (None, False)],
+    ids=["Jupyter", "Colab", "IPython in a terminal", "no shell"],
+)
+def test_every_shell_with_a_kernel_is_a_notebook(shell, shows, monkeypatch):
+    import IPython
+    from ipykernel.zmqshell import ZMQInteractiveShell
+    from IPython.terminal.interactiveshell import TerminalInteractiveShell
+
+    assert hasattr(ZMQInteractiveShell, "kernel")
+    assert not hasattr(TerminalInteractiveShell, "kernel")
+    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    assert plotting.in_notebook() is shows
+
+
 def test_outside_a_notebook_nothing_is_displayed(monkeypatch, capsys):
     assert not plotting.in_notebook()
     monkeypatch.setitem(sys.modules, "IPython.display", None)  # cannot be imported
@@ -284,12 +330,67 @@ def test_samples_appear_while_the_run_goes_on(monkeypatch, capsys):
     assert "epoch    1  trav" in err
 
 
-def test_a_run_stopped_in_its_first_epoch_says_so(capsys):
-    def interrupted():
-        raise KeyboardInterrupt
-        yield
+class Terminal(io.TextIOWrapper):
+    """A terminal that has the letters of an encoding only."""
 
-    run = train(train_iter=interrupted(), patience=2)
+    def __init__(self, encoding):
+        super().__init__(io.BytesIO(), encoding=encoding, newline="")
+
+    def shown(self):
+        self.flush()
+        return self.buffer.getvalue().decode(self.encoding)
+
+
+SAMPLE = "tr\x1b[2J\x07\u202e é 时"
+
+
+def shown_by(progress):
+    progress.epoch(history())
+    progress.sample([SAMPLE])
+    progress.close(history(), None, [SAMPLE])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "letters"),
+    [("utf-8", "é 时"), ("latin-1", "é ?"), ("ascii", "? ?"), ("cp1252", "é ?")],
+)
+def test_samples_are_shown_as_the_terminal_can(encoding, letters, monkeypatch):
+    out, err = Terminal(encoding), Terminal(encoding)
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    shown_by(Progress(10))
+    wanted = f"tr\\x1b[2J\\x07\\u202e {letters}"
+    assert out.shown().splitlines()[1] == wanted
+    assert f"  epoch    1  {wanted}" in err.shown()
+    assert "1/10" in err.shown()
+
+
+@pytest.mark.parametrize("when", ["before", "while"])
+def test_a_run_goes_on_without_standard_error(when, monkeypatch, capsys):
+    closed = Terminal("utf-8")
+    monkeypatch.setattr(sys, "stderr", closed)
+    if when == "before":
+        closed.close()
+    progress = Progress(10)
+    closed.close()
+    shown_by(progress)
+    out = capsys.readouterr().out
+    assert out.startswith("finished after 4 epochs") and "1b[2J" in out
+
+
+def test_a_process_without_any_standard_stream_trains(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    shown_by(Progress(10))
+    assert len(train().epochs) == 3
+
+
+def test_a_run_stopped_in_its_first_epoch_says_so(capsys):
+    class Interrupted:
+        def __iter__(self):
+            raise KeyboardInterrupt
+
+    run = train(train_iter=Interrupted(), patience=2, valid_every=1)
     assert run.stopped == "interrupted"
     assert "before the first epoch" in capsys.readouterr().out
 
@@ -304,6 +405,22 @@ def test_the_bar_is_gone_after_a_run_that_failed(capsys):
     assert error.traceback  # the run's variables live as long as its error
     err = capsys.readouterr().err
     assert err.endswith("\r") and err.rsplit("\r", 2)[1].strip() == ""
+
+
+def test_what_a_model_writes_cannot_drive_a_terminal(capsys):
+    progress = Progress(2)
+    progress.sample(["a\x1b[2Jb"])
+    history = d2l.History()
+    history.add(3.0, None, 10.0, 1.0)
+    progress.close(history, None, ["c\x9b31md"])
+    out, err = capsys.readouterr()
+    assert r"a\x1b[2Jb" in err and r"c\x9b31md" in out and "\x9b" not in out
+
+
+def test_progress_without_a_standard_error_is_no_matter(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    history = train()
+    assert history.stopped == "finished"
 
 
 def test_a_resumed_run_starts_its_bar_where_it_stopped(capsys):

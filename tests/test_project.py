@@ -1,9 +1,12 @@
 """What the project says of itself: dependencies, documents, the pretrained model."""
 
 import ast
+import os
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -11,7 +14,8 @@ import d2l_lstm
 import nbformat
 import pytest
 import yaml
-from d2l_lstm.cli import PRETRAINED
+from d2l_lstm.claims import CLAIMS
+from d2l_lstm.cli import PREFIXES, PRETRAINED
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from rattler import MatchSpec
@@ -87,15 +91,14 @@ def imported_modules(source):
 
 
 def test_everything_that_is_imported_is_in_the_lock():
-    sources = [
-        path.read_text(encoding="utf-8")
-        for folder in ("d2l_lstm", "tests", "tools", "benchmarks")
-        for path in (ROOT / folder).rglob("*.py")
-    ]
+    folders = ("d2l_lstm", "tests", "tools", "benchmarks")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    sources = [path.read_text(encoding="utf-8") for path in files]
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         cells = nbformat.read(path, as_version=4).cells
         sources += [c.source for c in cells if c.cell_type == "code"]
-    ours = {"d2l_lstm", "execute_notebooks", "update_readme", "tomli", "d2l"}
+    scripts = {path.stem for path in files if path.parent.name in folders[1:]}
+    ours = {"d2l_lstm", "d2l_lstm_command", "tomli", "d2l"} | scripts
     modules = {m for source in sources for m in imported_modules(source)}
     modules -= set(sys.stdlib_module_names) | ours
     where, versions = packages_distributions(), locked()
@@ -105,14 +108,45 @@ def test_everything_that_is_imported_is_in_the_lock():
 
 
 def test_the_package_needs_no_more_than_it_declares():
-    sources = [p.read_text(encoding="utf-8") for p in (ROOT / "d2l_lstm").glob("*.py")]
+    sources = [p.read_text(encoding="utf-8") for p in (ROOT / "d2l_lstm").rglob("*.py")]
     modules = {m for source in sources for m in imported_modules(source)}
     # IPython and matplotlib_inline are there where a notebook runs, d2l for compat.
     modules -= set(sys.stdlib_module_names) | {"IPython", "matplotlib_inline", "d2l"}
     where, declared = packages_distributions(), required()
-    for module in sorted(modules - {"d2l_lstm"}):
+    for module in sorted(modules - {"d2l_lstm", "d2l_lstm_command"}):
         names = {canonicalize_name(n) for n in where[module]}
         assert names & set(declared), f"{module} is not in pyproject.toml"
+
+
+def test_a_wheel_has_all_that_the_package_reads(tmp_path):
+    checkout, installed = tmp_path / "checkout", tmp_path / "installed"
+    for name in ("d2l_lstm", "data"):
+        shutil.copytree(ROOT / name, checkout / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT"):
+        shutil.copy(ROOT / name, checkout / name)
+    build = "from setuptools import build_meta; build_meta.build_wheel('.')"
+    subprocess.run(
+        [sys.executable, "-c", build], cwd=checkout, check=True, capture_output=True
+    )
+    (wheel,) = checkout.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(installed)
+    code = (
+        "import d2l_lstm; from d2l_lstm.claims import CLAIMS\n"
+        "from d2l_lstm.cli import PRETRAINED\n"
+        "print(d2l_lstm.__file__, len(CLAIMS), PRETRAINED.exists())\n"
+        "print(len(d2l_lstm.read_raw_time_machine()))"
+    )
+    paths = [str(installed), os.environ["PYTHONPATH"]]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    file = installed / "d2l_lstm" / "__init__.py"
+    assert done.stdout == f"{file} {len(CLAIMS)} True\n17369\n"
 
 
 def test_readmes_and_claims_show_the_committed_runs():
@@ -120,6 +154,18 @@ def test_readmes_and_claims_show_the_committed_runs():
 
     for path, text in updated().items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: make readme"
+
+
+def test_predictions_shown_continue_their_prefixes():
+    """Only their form: the characters may be others on another processor."""
+    shown = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    table = shown.split("<!-- predictions -->")[1].split("<!-- /predictions -->")[0]
+    rows = dict(re.findall(r"^\| `(.*)` \| `(.*)` \|$", table, re.M))
+    assert tuple(rows) == PREFIXES
+    vocab = d2l_lstm.load_checkpoint(PRETRAINED).vocab
+    for prefix, text in rows.items():
+        assert text.startswith(prefix) and len(text) == len(prefix) + 40
+        assert all(character in vocab for character in text)
 
 
 def test_readme_names_commands_that_exist():
@@ -132,12 +178,47 @@ def test_readme_names_commands_that_exist():
         assert (ROOT / link).exists(), link
 
 
+MAKE = pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+
+
+def make(*arguments):
+    done = subprocess.run(
+        ["make", *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@MAKE
+def test_make_lists_every_target_with_what_it_does():
+    listed = dict(re.split(r"  +", line, maxsplit=1) for line in make())
+    named = [target for targets in listed for target in targets.split()]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = re.findall(r"^\.PHONY: (.*)", makefile, re.M)
+    assert sorted(named) == sorted(" ".join(phony).split())
+    assert listed["test"] == "the whole suite"
+
+
+@MAKE
+@pytest.mark.parametrize(
+    ("system", "folder"), [("", "bin"), ("Windows_NT", "Scripts"), ("Linux", "bin")]
+)
+def test_make_finds_the_commands_of_the_environment(system, folder):
+    *_, last = make("-n", f"OS={system}", "test")
+    assert last == f".venv/{folder}/python -m pytest"
+
+
 def test_pretrained_model_is_the_chapters_lstm():
     saved = d2l_lstm.load_checkpoint(PRETRAINED)
     history = d2l_lstm.History(**saved.history)
     assert (d2l_lstm.cell_name(saved.net), saved.net.num_hiddens) == ("lstm", 256)
     assert len(history.epochs) == 500 and history.lr == [1.0] * 500
-    assert saved.metadata["batch_size"] == 32 and saved.metadata["num_steps"] == 35
+    text = saved.run["settings"]["training text"]
+    assert (text["batch_size"], text["num_steps"], text["num_tokens"]) == (
+        32,
+        35,
+        10000,
+    )
     _, valid_iter, vocab = d2l_lstm.load_time_machine_splits(32, 35)
     assert vocab.idx_to_token == saved.vocab.idx_to_token
     measured = d2l_lstm.evaluate_perplexity(saved.net, valid_iter)

@@ -1,11 +1,12 @@
 """From a text to minibatches, held against the book's own library."""
 
 import hashlib
+import json
 import random
 import re
 import string
-import time
 import tracemalloc
+import unicodedata
 
 import d2l_lstm
 import numpy as np
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 JOINS = ["", " ", "\n"]
+OVERRIDES = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 CHARACTERS = st.text(
     st.one_of(
         st.sampled_from("abcXYZ  \n\n\r.-'0é"),
@@ -140,6 +142,136 @@ def test_unknown_normalization_or_join_is_one_sentence(options, value):
     with pytest.raises(ValueError, match=value) as error:
         d2l_lstm.normalize_text("abc", **options)
     assert "\n" not in str(error.value)
+
+
+# --------------------------------------------------------------------------------------
+# A model's text: the same way in and out
+
+
+def a_vocab(normalization="book", join="", token="char", text="the time machine"):
+    return d2l_lstm.load_corpus(
+        text, normalization=normalization, join=join, token=token
+    )[1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"normalization": "book"},
+        {"normalization": "book", "join": " "},
+        {"normalization": "book", "join": "\n"},
+        {"normalization": "unicode"},
+        {"normalization": "none"},
+    ],
+)
+@given(text=CHARACTERS)
+def test_a_vocabulary_normalises_a_text_as_its_own_text_was(options, text):
+    vocab = a_vocab(**options)
+    assert vocab.normalize(text) == d2l_lstm.normalize_text(text, **options)
+
+
+@pytest.mark.parametrize(
+    ("normalization", "join"), [("book", " "), ("book", "\n"), ("unicode", "")]
+)
+@given(text=CHARACTERS)
+def test_a_prefix_is_a_normalised_text_with_open_ends(normalization, join, text):
+    vocab = a_vocab(normalization, join)
+    prefix = vocab.prefix(text)
+    assert prefix.strip(" ") == vocab.normalize(text)
+    assert "  " not in prefix
+    if text[:1].isspace() and "\n" not in text:
+        assert prefix[0] == " "
+    if text[-1:].isspace() and "\n" not in text:
+        assert prefix[-1] == " "
+
+
+@given(text=CHARACTERS)
+def test_a_prefix_of_a_line_is_the_books_whatever_stands_between_lines(text):
+    line = text.replace("\n", "")
+    expected = re.sub("[^A-Za-z]+", " ", line).lower()
+    assert {a_vocab("book", join).prefix(line) for join in JOINS} == {expected}
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "prefix"),
+    [
+        ({}, "Time ", "time "),
+        ({}, "  It's 1895!\n", " it s "),
+        ({}, "two\n\nlines", "two lines"),
+        ({"join": "\n"}, "two\n \nlines", "two\n\nlines"),
+        ({"normalization": "unicode"}, " Cafe\u0301 \n1 ", " café 1 "),
+        ({"normalization": "none"}, " Cafe\u0301 \n1 ", " Cafe\u0301 \n1 "),
+        ({}, "", ""),
+    ],
+)
+def test_a_prefix_keeps_one_space_at_its_ends(options, text, prefix):
+    assert a_vocab(**options).prefix(text) == prefix
+
+
+@pytest.mark.parametrize("normalization", ["book", "unicode", "none"])
+@pytest.mark.parametrize("join", JOINS)
+@given(text=CHARACTERS)
+def test_decoding_undoes_encoding(join, normalization, text):
+    if not d2l_lstm.normalize_text(text, normalization, join).strip():
+        return
+    options = {"normalization": normalization, "join": join}
+    for token in ("char", "word"):
+        corpus, vocab = d2l_lstm.load_corpus(text, token=token, **options)
+        normalized = vocab.normalize(text)
+        if token == "word":
+            normalized = " ".join(normalized.split())
+        assert vocab.decode(corpus) == vocab.decode(corpus.tolist()) == normalized
+        encoded = vocab.encode(vocab.normalize(text))
+        assert encoded.tolist() == corpus.tolist() and encoded.dtype == vocab.dtype
+
+
+def test_words_outside_the_vocabulary_are_unknown():
+    vocab = d2l_lstm.Vocab("the time the machine".split())
+    assert vocab.encode("the  traveller\ntime").tolist() == [1, 0, 2]
+    assert vocab.decode([1, 0, 2]) == "the <unk> time"
+
+
+def test_reserved_tokens_do_not_make_characters_words():
+    assert d2l_lstm.Vocab("abc", reserved_tokens=["<pad>"]).token == "char"
+    assert d2l_lstm.Vocab(["a", "bc"]).token == "word"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"normalization": "book2"}, "unknown normalization 'book2'; choose"),
+        ({"join": "-"}, "join is '-'; it must be"),
+        ({"token": "letter"}, "unknown token type 'letter'; choose"),
+    ],
+)
+def test_a_vocabulary_of_an_unknown_kind_of_text_is_refused(options, message):
+    with pytest.raises(ValueError, match=message) as error:
+        d2l_lstm.Vocab("abc", **options)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("time\n traveller", "time\n traveller"),
+        ("\x1b[2J\x07\r\t\x00", r"\x1b[2J\x07\r\t\x00"),
+        ("\x7f\x9b31m", r"\x7f\x9b31m"),
+        ("a\u202eb\u2066c\u200f", r"a\u202eb\u2066c\u200f"),
+        ("\udc80", r"\udc80"),
+        ("é 時 🕰\ufe0f क\u094d\u200dष \\x1b", "é 時 🕰\ufe0f क\u094d\u200dष \\x1b"),
+    ],
+)
+def test_what_could_drive_a_terminal_is_shown_as_an_escape(text, shown):
+    assert text_module.printable(text) == shown
+
+
+@given(text=st.text(st.characters(), max_size=30))
+def test_printable_text_can_be_written_and_has_no_control_but_the_newline(text):
+    shown = text_module.printable(text)
+    shown.encode()
+    assert not [c for c in shown if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
+                and c != "\n"]  # fmt: skip
+    assert not [c for c in shown if unicodedata.bidirectional(c) in OVERRIDES]
 
 
 # --------------------------------------------------------------------------------------
@@ -302,6 +434,19 @@ def test_corpus_of_words_is_the_librarys(book):
     words = [word for line in tokens for word in line]
     assert ours.tolist() == theirs[words[:500]]
     assert "him" in vocab and "himwas" not in vocab
+
+
+def test_words_need_no_network_however_many_are_wanted():
+    loader, vocab = d2l_lstm.load_data_time_machine(32, 35, token="word")
+    assert len(loader.corpus) == 3_071 and len(vocab) == 855
+    assert vocab.token == "word"
+    X, _ = next(iter(loader))
+    assert X.shape == [32, 35]
+
+
+def test_more_characters_than_the_chapter_has_need_the_whole_book():
+    with pytest.raises(d2l_lstm.DownloadError):  # which is not there
+        d2l_lstm.load_corpus_time_machine(16_264)
 
 
 def test_chinese_text_is_a_corpus():
@@ -504,6 +649,99 @@ def test_batch_that_cannot_be_is_one_sentence(
         next(iterator(np.zeros(10_000, np.uint8), batch_size, num_steps))
 
 
+def test_sequential_minibatches_are_converted_one_at_a_time(monkeypatch):
+    sizes, to_tensor = [], paddle.to_tensor
+    monkeypatch.setattr(
+        paddle,
+        "to_tensor",
+        lambda a, *args: sizes.append(a.size) or to_tensor(a, *args),
+    )
+    iterator = d2l_lstm.seq_data_iter_sequential(np.arange(10_000), 2, 5)
+    assert sizes == []
+    next(iterator)
+    assert sizes == [10, 10]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.int64])
+@pytest.mark.parametrize("kind", ["random", "sequential"])
+def test_minibatches_are_the_same_for_every_integer_type(kind, dtype):
+    iterator = getattr(d2l_lstm, f"seq_data_iter_{kind}")
+    random.seed(1)
+    expected = as_lists(iterator(list(range(200)), 3, 7))
+    random.seed(1)
+    assert as_lists(iterator(np.arange(200, dtype=dtype), 3, 7)) == expected
+
+
+def test_an_offset_that_cannot_be_is_one_sentence():
+    for offset in (-1, 2.5):
+        with pytest.raises(ValueError, match=f"^offset is {offset}; it must be"):
+            d2l_lstm.SeqDataLoader(2, 3, corpus=np.arange(99), offset=offset)
+
+
+# --------------------------------------------------------------------------------------
+# Settings
+
+
+def settings_of(text="the time machine " * 20, batch_size=2, **options):
+    corpus, vocab = d2l_lstm.load_corpus(text)
+    loader = d2l_lstm.SeqDataLoader(
+        batch_size, np.int64(5), corpus=corpus, vocab=vocab, **options
+    )
+    return loader.settings()
+
+
+def test_settings_are_what_decides_the_minibatches():
+    settings = json.loads(json.dumps(settings_of(offset=3)))
+    digest = settings.pop("sha256")
+    assert re.fullmatch("[0-9a-f]{64}", digest)
+    assert settings == {
+        "batch_size": 2,
+        "num_steps": 5,
+        "use_random_iter": False,
+        "offset": 3,
+        "num_tokens": 339,
+    }
+    assert settings_of(offset=None, use_random_iter=True)["use_random_iter"] is True
+
+
+def test_the_text_is_known_by_its_content():
+    text = "the time machine " * 20
+    digest = settings_of(text)["sha256"]
+    assert settings_of(text, batch_size=3, use_random_iter=True)["sha256"] == digest
+    assert settings_of(text + "x")["sha256"] != digest
+    assert settings_of(text.replace("time", "mite"))["sha256"] != digest
+    # The same indices, of other letters.
+    assert settings_of(text.replace("t", "z"))["sha256"] != digest
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 18])
+@pytest.mark.parametrize("dtype", [np.uint16, np.int64, list])
+def test_the_digest_is_that_of_the_numbers_not_of_their_type(chunk, dtype, monkeypatch):
+    expected = settings_of()["sha256"]
+    monkeypatch.setattr(d2l_lstm.batches, "_CHUNK", chunk)
+    corpus, vocab = d2l_lstm.load_corpus("the time machine " * 20)
+    corpus = corpus.tolist() if dtype is list else corpus.astype(dtype)
+    loader = d2l_lstm.SeqDataLoader(2, 5, corpus=corpus, vocab=vocab)
+    assert loader.settings()["sha256"] == expected
+
+
+def test_settings_need_no_vocabulary():
+    settings = d2l_lstm.SeqDataLoader(2, 5, corpus=np.arange(99)).settings()
+    assert settings["num_tokens"] == 99 and len(settings["sha256"]) == 64
+
+
+def test_the_digest_is_computed_once_and_in_little_memory(monkeypatch):
+    corpus = np.zeros(20_000_000, np.uint8)
+    loader = d2l_lstm.SeqDataLoader(2, 5, corpus=corpus)
+    tracemalloc.start()
+    first = loader.settings()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
+    monkeypatch.delattr(d2l_lstm.batches, "hashlib")
+    assert loader.settings() == first
+
+
 # --------------------------------------------------------------------------------------
 # Splits
 
@@ -540,6 +778,14 @@ def test_parts_longer_than_the_corpus_are_refused():
         d2l_lstm.split_corpus(corpus, None, 2, 3, 90, 11)
 
 
+def test_parts_of_less_than_nothing_are_refused():
+    corpus = np.zeros(100, np.uint8)
+    with pytest.raises(ValueError, match="num_train is -10; it must be"):
+        d2l_lstm.split_corpus(corpus, None, 2, 3, -10, 50)
+    with pytest.raises(ValueError, match="num_valid is -1; it must be"):
+        d2l_lstm.split_corpus(corpus, None, 2, 3, 50, -1)
+
+
 # --------------------------------------------------------------------------------------
 # Size and speed
 
@@ -551,15 +797,3 @@ def test_loading_takes_at_most_four_bytes_a_character_beyond_the_text(long_text)
     tracemalloc.stop()
     assert peak <= 4 * len(long_text)
     assert len(corpus) > 9_000_000 and len(vocab) == 28
-
-
-def test_loading_is_much_faster_than_the_library(book, long_text, monkeypatch):
-    text = long_text[: len(long_text) // 4]
-    monkeypatch.setattr(book, "read_time_machine", lambda: book_lines(text))
-    start = time.perf_counter()
-    theirs, _ = book.load_corpus_time_machine()
-    middle = time.perf_counter()
-    ours, _ = d2l_lstm.load_corpus(text)
-    end = time.perf_counter()
-    assert np.array_equal(ours, theirs)
-    assert middle - start >= 5 * (end - middle)

@@ -33,7 +33,7 @@ def code_hash(notebook) -> str:
 
 
 def _tidy(notebook) -> None:
-    """Remove what says nothing about the content: times, widget states, cell ids."""
+    """Remove what says nothing about the content: times and widget states."""
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {
@@ -44,8 +44,7 @@ def _tidy(notebook) -> None:
             "language_info": {"name": "python"},
         }
     )
-    for number, cell in enumerate(notebook.cells):
-        cell.id = f"cell-{number}"
+    for cell in notebook.cells:
         tags = cell.metadata.get("tags")
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         for output in cell.get("outputs", []):  # a widget without a kernel: its text
@@ -54,7 +53,9 @@ def _tidy(notebook) -> None:
 
 def execute(path: Path) -> float:
     """Run one notebook and put it back with its outputs; return the minutes."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.v4.upgrade(nbformat.read(path, as_version=4))
+    # A cell keeps its id; one that has none, or another cell's, gets a new one.
+    _, notebook = nbformat.validator.normalize(notebook)
     client = NotebookClient(
         notebook,
         timeout=None,

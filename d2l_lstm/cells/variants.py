@@ -1,0 +1,105 @@
+"""Variants of the LSTM: peephole connections, coupled input and forget gates.
+
+Shapes as in `cells.core`; the peephole weights p_i, p_f and p_o are vectors, (h,).
+"""
+
+from __future__ import annotations
+
+from paddle import tanh
+from paddle.nn.functional import sigmoid
+
+from .core import CELLS, define, gates, initial_params
+
+
+def peephole_step(X, state, params):
+    """An LSTM whose gates also see the cell, each unit its own.
+
+    The input and forget gates see the cell as it was, C'; the output gate sees the
+    cell as it has just become, C.
+
+    Source: Gers & Schmidhuber 2000, "Recurrent nets that time and count".
+    """
+    W_xi, W_hi, b_i, W_xf, W_hf, b_f, W_xo, W_ho, b_o, W_xc, W_hc, b_c = params[:12]
+    p_i, p_f, p_o = params[12:]
+    H, C = state
+    I = sigmoid(X @ W_xi + H @ W_hi + p_i * C + b_i)
+    F = sigmoid(X @ W_xf + H @ W_hf + p_f * C + b_f)
+    C_tilde = tanh(X @ W_xc + H @ W_hc + b_c)
+    C = F * C + I * C_tilde
+    O = sigmoid(X @ W_xo + H @ W_ho + p_o * C + b_o)
+    H = O * tanh(C)
+    return H, C
+
+
+def cifg_step(X, state, params):
+    """An LSTM that forgets as much as it takes in: F = 1 - I.
+
+    Source: Greff et al. 2015, "LSTM: a search space odyssey", variant CIFG.
+    """
+    W_xi, W_hi, b_i, W_xo, W_ho, b_o, W_xc, W_hc, b_c = params
+    H, C = state
+    I = sigmoid(X @ W_xi + H @ W_hi + b_i)
+    O = sigmoid(X @ W_xo + H @ W_ho + b_o)
+    C_tilde = tanh(X @ W_xc + H @ W_hc + b_c)
+    C = (1 - I) * C + I * C_tilde
+    H = O * tanh(C)
+    return H, C
+
+
+def peephole_cifg_step(X, state, params):
+    """Coupled gates that also see the cell.
+
+    Source: Greff et al. 2015: CIFG is a change to the LSTM with peepholes.
+    """
+    W_xi, W_hi, b_i, W_xo, W_ho, b_o, W_xc, W_hc, b_c, p_i, p_o = params
+    H, C = state
+    I = sigmoid(X @ W_xi + H @ W_hi + p_i * C + b_i)
+    C_tilde = tanh(X @ W_xc + H @ W_hc + b_c)
+    C = (1 - I) * C + I * C_tilde
+    O = sigmoid(X @ W_xo + H @ W_ho + p_o * C + b_o)
+    H = O * tanh(C)
+    return H, C
+
+
+_PEEPHOLE = gates("ifoc") + " p_i p_f p_o"
+
+
+def get_peephole_params(vocab_size, num_hiddens, peepholes="ifo"):
+    """The LSTM's parameters, the peephole weights p_i, p_f, p_o (h,), W_hq and b_q.
+
+    Peephole weights start at 0, so that the cell starts as the LSTM with the same
+    random numbers.
+
+    Args:
+        peepholes: which gates look at the cell. One that is left out stays at 0: it is
+            not trained.
+
+    Raises:
+        ValueError: for another letter than i, f and o.
+    """
+    if set(peepholes) - set("ifo"):
+        raise ValueError(f"peepholes is {peepholes!r}; it may have i, f and o only.")
+    names = CELLS["peephole"].param_names
+    params = initial_params(names, vocab_size, num_hiddens)
+    for name, param in zip(names, params):
+        param.stop_gradient = name in _left_out(peepholes)
+    return params
+
+
+def _left_out(peepholes: str) -> tuple[str, ...]:
+    return tuple(f"p_{gate}" for gate in "ifo" if gate not in peepholes)
+
+
+_, init_peephole_state, peephole = define(
+    "peephole", peephole_step, _PEEPHOLE, "H C", get_params=get_peephole_params
+).functions
+get_cifg_params, init_cifg_state, cifg = define(
+    "cifg", cifg_step, gates("ioc"), "H C"
+).functions
+get_peephole_cifg_params, init_peephole_cifg_state, peephole_cifg = define(
+    "peephole_cifg", peephole_cifg_step, gates("ioc") + " p_i p_o", "H C"
+).functions
+for _some in ("i", "f", "o", "if", "io", "fo"):
+    define(
+        f"peephole_{_some}", peephole_step, _PEEPHOLE, "H C", frozen=_left_out(_some)
+    )
