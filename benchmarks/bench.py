@@ -183,8 +183,10 @@ def main() -> None:
             print(f"| {name} | | {ours['value']:{form}} | |", flush=True)
             continue
         theirs = _measure(task, book, variant)
-        ratio = (ours["value"] / theirs["value"]) ** direction
-        values = f"{theirs['value']:{form}} | {ours['value']:{form}} | {ratio:.1f}"
+        # A difference of two times may be nothing, or less: no ratio of that.
+        seen = min(ours["value"], theirs["value"]) > 0
+        ratio = f"{(ours['value'] / theirs['value']) ** direction:.1f}" if seen else ""
+        values = f"{theirs['value']:{form}} | {ours['value']:{form}} | {ratio}"
         print(f"| {name} | {values} |", flush=True)
         if "bytes" in ours:
             values = [f"{side['bytes']:.1f}" for side in (theirs, ours)]
