@@ -202,7 +202,8 @@ def test_a_server_that_sends_a_byte_now_and_then_is_given_up(
 
 
 def test_a_long_address_makes_no_long_message(folder):
-    refused(d2l_lstm.fetch_time_machine, "http://127.0.0.1:1/" + "n" * 5000)
+    message = refused(d2l_lstm.fetch_time_machine, "http://127.0.0.1:1/" + "n" * 5000)
+    assert "http://127.0.0.1:1/nnn" in message
 
 
 def test_nobody_listening_is_one_sentence_and_leaves_no_file(folder):
