@@ -19,6 +19,10 @@ def _interrupted(*_):
 def main():
     """Run `d2l_lstm.cli.main`; an interrupt that it does not answer ends it."""
     before = signal.signal(signal.SIGINT, _interrupted)
+    # Paddle's launcher stops its processes by SIGTERM; the first one speaks for all.
+    speaks = os.name == "posix" and os.environ.get("PADDLE_TRAINER_ID") == "0"
+    if speaks:  # it waits: Paddle would show its own inside
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -30,6 +34,9 @@ def main():
     # An exception in the middle of a library's import would come out as another one.
     from d2l_lstm.cli import main
 
+    if speaks:
+        signal.signal(signal.SIGTERM, _interrupted)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     signal.signal(signal.SIGINT, before)
     try:
         main()

@@ -17,7 +17,7 @@ with _warnings.catch_warnings():
 # Paddle shows the INFO messages of every library; this one comes at the first start.
 _logging.getLogger("matplotlib.font_manager").setLevel(_logging.WARNING)
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 from .batches import (
     SeqDataLoader,
@@ -69,6 +69,7 @@ from .checkpoints import (
     save_checkpoint,
 )
 from .claims import claim
+from .corpora import load_large_corpus
 from .devices import try_gpu, use_all_cores
 from .download import DownloadError, fetch_time_machine
 from .drawing import Diagram, draw_lstm
@@ -96,6 +97,7 @@ from .models import (
     parameters_of,
     scratch_model,
 )
+from .parallel import LostWorkerError
 from .plotting import (
     Animator,
     plot,

@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import paddle
 import typer
 from paddle import nn
@@ -20,11 +21,13 @@ from tqdm import tqdm
 from .batches import SeqDataLoader, split_corpus
 from .cells import get_cell
 from .checkpoints import is_checkpoint, load_checkpoint
+from .corpora import encode_large, is_large, load_large_corpus
 from .devices import memory_limit
 from .environment import environment_report
 from .files import check_writable
 from .generation import check_sampling, generate
 from .models import RNNModel, num_parameters, scratch_model
+from .parallel import LostWorkerError, launched_as, launched_workers
 from .text import (
     DATA,
     NORMALIZATIONS,
@@ -142,6 +145,8 @@ def train(
     next 5,000; of any other text the first nine tenths and the rest. Ctrl-C keeps what
     was learnt.
     """
+    workers = launched_workers()
+    say = typer.echo if workers.main else (lambda _: None)
     get_cell(cell)
     _choose("token type", token, ("char", "word"))
     _choose("normalization", normalize, NORMALIZATIONS)
@@ -175,10 +180,12 @@ def train(
                 f"{seed}; to go on all the same, add --force."
             )
     normalization = normalize or ("book" if text is None else "unicode")
-    raw = read_raw_time_machine() if text is None else read_text(text)
-    corpus, vocab = load_corpus(
-        raw, max_tokens or -1, token=token, normalization=normalization
-    )
+    options = {"token": token, "normalization": normalization}
+    if text is not None and is_large(text):
+        corpus, vocab = load_large_corpus(text, max_tokens or -1, **options)
+    else:
+        raw = read_raw_time_machine() if text is None else read_text(text)
+        corpus, vocab = load_corpus(raw, max_tokens or -1, **options)
     num_train = len(corpus) * 9 // 10
     if (text, max_tokens, normalization, token) == (None, None, "book", "char"):
         corpus, num_train = corpus[:15000], 10000  # the book's, and 5,000 more
@@ -195,7 +202,7 @@ def train(
     else:
         net = scratch_model(cell, len(vocab), hidden)
     tokens = "characters" if token == "char" else "words"
-    typer.echo(
+    say(
         f"{cell}, {hidden} hidden units, {num_parameters(net):,} parameters; "
         f"{num_train:,} {tokens} to train on, {len(corpus) - num_train:,} to "
         f"validate on, {len(vocab)} in the vocabulary"
@@ -220,13 +227,13 @@ def train(
         prefixes=prefixes,
     )
     if not history.epochs:
-        typer.echo("Nothing was learnt yet, and nothing saved.")
+        say("Nothing was learnt yet, and nothing saved.")
         return
     predict = shlex.join(["-c", str(checkpoint), "-p", prefixes[0]])
     done = f"Saved in {checkpoint}. Now: d2l-lstm predict {predict}"
-    typer.echo("\n" + printable(done))
+    say("\n" + printable(done))
     if history.stopped == "interrupted":
-        typer.echo("To go on: the same command with --resume.")
+        say("To go on: the same command with --resume.")
 
 
 def _prefixes(prefix: str | None) -> list[str]:
@@ -329,8 +336,11 @@ def evaluate(
     def loader(part):
         return SeqDataLoader(rows, steps, corpus=part, vocab=saved.vocab, offset=0)
 
-    raw = read_raw_time_machine() if text is None else read_text(text)
-    corpus = saved.vocab.encode(saved.vocab.normalize(raw))
+    if text is not None and is_large(text):
+        corpus = encode_large(text, saved.vocab)
+    else:
+        raw = read_raw_time_machine() if text is None else read_text(text)
+        corpus = saved.vocab.encode(saved.vocab.normalize(raw))
     parts = {"the whole text": corpus}
     if len(corpus) <= rows:
         raise ValueError(
@@ -350,7 +360,7 @@ def evaluate(
             unit="minibatch", delay=1, leave=False,
         )  # fmt: skip
         perplexity = evaluate_perplexity(saved.net, bar)
-        unknown = int((part == 0).sum())
+        unknown = len(part) - int(np.count_nonzero(part))
         note = f", {unknown:,} of them unknown to the model" if unknown else ""
         typer.echo(f"{name}: perplexity {perplexity:.3f}, {len(part):,} {tokens}{note}")
 
@@ -377,6 +387,17 @@ def _warn(message, *_, **__) -> None:
         print(f"warning: {printable(str(message))}", file=sys.stderr, flush=True)
 
 
+def _say_why(error: BaseException) -> None:
+    """Say what went wrong; of a lost worker, worker 0 speaks for all that are left."""
+    rank = 0
+    with contextlib.suppress(ValueError):  # what is wrong may be these numbers
+        rank, _ = launched_as()
+    if rank > 0 and isinstance(error, LostWorkerError):
+        return
+    name = f"d2l-lstm, worker {rank}" if rank else "d2l-lstm"
+    print(f"{name}: {printable(_sentence(error))}", file=sys.stderr)
+
+
 def main() -> None:
     """Run the command; errors are one sentence on standard error, exit status 2."""
     for stream in (sys.stdout, sys.stderr):
@@ -391,7 +412,7 @@ def main() -> None:
             print("\nd2l-lstm: interrupted.", file=sys.stderr)
         raise
     except (ValueError, ArithmeticError, RuntimeError, OSError, MemoryError) as error:
-        print(f"d2l-lstm: {printable(_sentence(error))}", file=sys.stderr)
+        _say_why(error)
         sys.exit(2)
 
 

@@ -13,7 +13,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 try:
@@ -80,7 +80,10 @@ def kind_of(path) -> str | None:
 
 
 def write_whole(
-    path, content: bytes, *, may_replace: Callable[[Path], bool] | None = None
+    path,
+    content: bytes | Iterable[bytes],
+    *,
+    may_replace: Callable[[Path], bool] | None = None,
 ) -> None:
     """Write a file whole or not at all.
 
@@ -89,7 +92,7 @@ def write_whole(
 
     Args:
         path: the file; folders that are missing are made.
-        content: all of it.
+        content: all of it, or its pieces.
         may_replace: called with an ordinary file that has this name already; False
             keeps it. By default it is replaced.
 
@@ -102,7 +105,8 @@ def write_whole(
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(target)
         with _part_of(target, mode) as file:
-            file.write(content)
+            pieces = [content] if isinstance(content, bytes) else content
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
             if fcntl is None:

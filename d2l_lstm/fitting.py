@@ -22,11 +22,13 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 
+import numpy as np
 import paddle
 from paddle import nn
 
-from .devices import use_all_cores
+from .devices import set_product_threads
 from .models import evaluation_mode, parameters_of
+from .parallel import ALONE, LostWorkerError, Workers
 from .snapshots import (
     History,
     Snapshot,
@@ -87,7 +89,13 @@ def clear_gradients(net) -> None:
         param.clear_gradient(False)
 
 
-def fit_epoch(net, losses: Iterator, update: Callable, theta: float = 1.0):
+def fit_epoch(
+    net,
+    losses: Iterator,
+    update: Callable,
+    theta: float = 1.0,
+    workers: Workers = ALONE,
+):
     """Train for one epoch.
 
     Args:
@@ -95,16 +103,17 @@ def fit_epoch(net, losses: Iterator, update: Callable, theta: float = 1.0):
         losses: yields the mean loss of a minibatch and its number of items.
         update: called after the gradients of a minibatch are there and clipped.
         theta: largest norm of the gradient.
+        workers: whose items are one minibatch together.
 
     Returns:
-        The mean loss of an item, and items per second.
+        The mean loss of an item, and items per second; of all workers.
 
     Raises:
         NonFiniteLossError: at the first loss or gradient that is not finite, before any
             update with it.
         ValueError: if there is no minibatch.
     """
-    use_all_cores()
+    set_product_threads()
     if isinstance(net, nn.Layer):
         net.train()
         if any(getattr(layer, "_sparse", False) for layer in net.sublayers(True)):
@@ -112,10 +121,9 @@ def fit_epoch(net, losses: Iterator, update: Callable, theta: float = 1.0):
     clear_gradients(net)
     total, count, start = 0.0, 0, time.perf_counter()
     for loss, size in losses:
-        value = float(loss)
+        value, size = workers.backward(net, loss, size)
         if not math.isfinite(value):
             raise NonFiniteLossError(f"the loss is {value}")
-        loss.backward()
         norm = grad_clipping(net, theta)
         if not math.isfinite(norm):
             raise NonFiniteLossError(f"the norm of the gradient is {norm}")
@@ -126,23 +134,25 @@ def fit_epoch(net, losses: Iterator, update: Callable, theta: float = 1.0):
     return total / count, count / (time.perf_counter() - start)
 
 
-def mean_loss(net, losses: Iterator) -> float:
+def mean_loss(net, losses: Iterator, workers: Workers = ALONE) -> float:
     """The mean loss of an item with the weights as they are, in evaluation mode.
 
     Args:
         losses: a generator that has not begun, see `fit_epoch`.
+        workers: whose items are measured together.
 
     Raises:
         NonFiniteLossError: if it is not a number.
         ValueError: if there is no minibatch.
     """
-    use_all_cores()
+    set_product_threads()
     total, count = 0.0, 0
     with evaluation_mode(net):
         for loss, size in losses:
             total, count = total + float(loss) * size, count + size
     if not count:
         raise ValueError("the data yields no minibatch; there is nothing to evaluate.")
+    total, count = workers.sum(np.array([total, count], dtype=float)).tolist()
     if math.isnan(total):
         raise NonFiniteLossError("the loss is not a number; are all weights finite?")
     return total / count
@@ -172,7 +182,10 @@ class Callback:
         """After a complete epoch; `scheduled` says whether validation was due."""
 
     def end(self, run: Snapshot) -> None:
-        """After the last epoch, or after an interrupt; before best weights return."""
+        """After the last epoch, an interrupt, or the loss of another worker.
+
+        Best weights are not back yet.
+        """
 
     def failed(self) -> None:
         """Before any other exception goes on to the caller."""
@@ -242,8 +255,10 @@ def fit(
     patience: int | None = None,
     metric: Callable[[float], float] = float,
     evaluate: Callable | None = None,
+    fast=None,
     start: Snapshot | None = None,
     callbacks: tuple[Callback, ...] = (),
+    workers: Workers = ALONE,
 ) -> History:
     """Train a model.
 
@@ -263,8 +278,10 @@ def fit(
         metric: of a mean loss, what the history keeps; its name too.
         evaluate: (net, data) to a number, the lower the better, instead of `metric` of
             the mean loss; called without gradients and in evaluation mode.
+        fast: another way to do the same epochs, see `fast.FastPath`.
         start: where to go on, see `runs.resume_run`.
         callbacks: what else happens, in this order.
+        workers: the processes that train together; `losses` yields this one's items.
 
     Returns:
         The `History`. An interrupt (Ctrl-C) returns too, with everything as it was
@@ -284,7 +301,7 @@ def fit(
     if evaluate is None:
 
         def evaluate(net, data):
-            return metric(mean_loss(net, losses(net, data)))
+            return metric(mean_loss(net, losses(net, data), workers))
 
     # A complete epoch becomes visible by one assignment, `run = ...`: an interrupt
     # anywhere finds either all of it or nothing.
@@ -302,8 +319,13 @@ def fit(
             due = (epoch + 1) % valid_every == 0
             due = due or (epoch + 1 == num_epochs and patience is None)
             try:
-                update = _updater(net, rate, optimizer)
-                loss, speed = fit_epoch(net, losses(net, train_iter), update, theta)
+                done = fast.epoch(train_iter, rate, theta) if fast else None
+                path = fast.name if done else "paddle"
+                if done is None:
+                    update = _updater(net, rate, optimizer)
+                    batches = losses(net, train_iter)
+                    done = fit_epoch(net, batches, update, theta, workers)
+                loss, speed = done
                 if due and valid_iter is not None:
                     valid = _judged(evaluate, net, valid_iter)
             except NonFiniteLossError as error:
@@ -313,7 +335,7 @@ def fit(
                     f"than theta={theta:g}."
                 ) from None
             history = deepcopy(run.history)
-            history.add(metric(loss), valid, speed, rate)
+            history.add(metric(loss), valid, speed, rate, path)
             run = take_snapshot(net, optimizer, history, run.best)
             for callback in callbacks:
                 callback.epoch(run, due)
@@ -327,8 +349,10 @@ def fit(
         run = _ended(run, "interrupted")
         for callback in callbacks:
             callback.end(run)
-    except BaseException:
+    except BaseException as error:
         for callback in callbacks:
+            if isinstance(error, LostWorkerError):
+                callback.end(run)
             callback.failed()
         raise
     return run.history

@@ -10,7 +10,8 @@ import paddle
 from paddle import nn
 from tqdm import tqdm
 
-from .models import evaluation_mode, parameters_of
+from .fast import is_understood
+from .models import evaluation_mode, parameters_of, registered_cell
 from .text import Vocab, check_whole, tokenize
 
 _PIECE = 512  # tokens of a prefix read at a time, so that memory stays small
@@ -106,6 +107,49 @@ def next_token_probabilities(y, temperature: float = 1.0, top_k: int | None = No
     return p / p.sum()
 
 
+class _OneHot:
+    """A one-hot row: its product with a matrix is one of the matrix's rows, a copy."""
+
+    def __init__(self, index: int):
+        self.index = index
+
+    def __matmul__(self, W):
+        return W[self.index].copy()
+
+
+def _numpy_reader(cell, net):
+    """`_reader` for a cell whose step is understood: the same, on NumPy's arrays.
+
+    For a batch of one, most of what Paddle's operators cost is calling them.
+    """
+    *params, W_hq, b_q = (param.numpy() for param in net.params)
+    state = tuple(s.numpy()[0] for s in net.begin_state(batch_size=1))  # each (h,)
+
+    def read(tokens):
+        nonlocal state
+        for token in tokens:
+            state = cell.step(_OneHot(token), state, params)
+        return state[0] @ W_hq + b_q
+
+    return read
+
+
+def _reader(net, place):
+    """A function that reads tokens, and gives the scores (vocab_size,) of the next."""
+    cell = registered_cell(net)
+    if cell and is_understood(cell):
+        return _numpy_reader(cell, net)
+    state = net.begin_state(batch_size=1)
+
+    def read(tokens):
+        nonlocal state
+        X = paddle.to_tensor([tokens], dtype="int64", place=place)
+        scores, state = net(X, state)
+        return scores[-1].numpy()
+
+    return read
+
+
 def generate(
     prefix,
     num_preds: int,
@@ -157,15 +201,14 @@ def generate(
     tokens = _read_prefix(prefix, vocab)
     inputs = vocab[tokens]
     total = len(inputs) + max(num_preds - 1, 0)  # the last token is not read
-    with evaluation_mode(net), tqdm(total=total, **_BAR) as bar:
-        state = net.begin_state(batch_size=1)
+    quiet = np.errstate(all="ignore")  # what is not finite is refused in our words
+    with evaluation_mode(net), quiet, tqdm(total=total, **_BAR) as bar:
+        read = _reader(net, place)
         for _ in range(num_preds):
             for start in range(0, len(inputs), _PIECE):
                 piece = inputs[start : start + _PIECE]
-                X = paddle.to_tensor([piece], dtype="int64", place=place)
-                scores, state = net(X, state)
+                y = read(piece)
                 bar.update(len(piece))
-            y = scores[-1].numpy()
             if not np.isfinite(y).all():
                 raise ValueError("the model's scores are not finite numbers.")
             if temperature == 0:

@@ -10,7 +10,7 @@ from paddle.nn.functional import dropout as drop_out
 from paddle.nn.functional import one_hot
 from paddle.nn.layer.rnn import concat_states, split_states
 
-from .cells import CELLS, get_cell
+from .cells import CELLS, Cell, get_cell, param_shape
 from .devices import to_device
 from .text import check_whole
 
@@ -58,6 +58,27 @@ def cell_name(net: RNNModelScratch) -> str | None:
         if (cell.get_params, cell.forward) == functions:
             return name
     return None
+
+
+def registered_cell(net) -> Cell | None:
+    """The cell that a model computes, if nothing about it is somebody's own.
+
+    That is an `RNNModelScratch`, no subclass, of the three functions of a cell in
+    `CELLS`, with parameters of its shapes on a CPU: what it computes is known without
+    calling it. None otherwise, and what is unknown runs as written.
+    """
+    name = cell_name(net) if type(net) is RNNModelScratch else None
+    if name is None or net.init_state is not CELLS[name].init_state:
+        return None
+    cell, sizes = CELLS[name], (net.vocab_size, net.num_hiddens, net.vocab_size)
+    shapes = [param_shape(n, *sizes) for n in cell.param_names]
+    params = [p for p in net.params if isinstance(p, paddle.Tensor)]
+    kinds = {(p.place.is_cpu_place(), p.dtype) for p in params}
+    usual = kinds <= {(True, paddle.float32)} or kinds <= {(True, paddle.float64)}
+    own = len({id(p) for p in params}) == len(shapes)  # none stands in two places
+    return (
+        cell if usual and own and [tuple(p.shape) for p in params] == shapes else None
+    )
 
 
 def scratch_model(cell: str, vocab_size: int, num_hiddens: int, device=None):

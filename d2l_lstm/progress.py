@@ -27,7 +27,8 @@ def figures(history) -> dict[str, str]:
         last = next(v for v in reversed(history.valid) if v is not None)
         lowest = f"{history.best_valid:.2f} at epoch {history.best_epoch}"
         shown["validation"] = f"{last:.2f} (best {lowest})"
-    shown["tokens/s"] = f"{history.per_second[-1]:,.0f}"
+    by = text.printable(history.path[-1])
+    shown["tokens/s"] = f"{history.per_second[-1]:,.0f} by {by}"
     return shown
 
 

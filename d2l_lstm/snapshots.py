@@ -29,6 +29,8 @@ class History:
         lr: the learning rate.
         stopped: `'finished'`, `'early stopping'` or `'interrupted'`.
         metric: what was measured; the lower, the better.
+        path: what trained the epoch: `'paddle'`, or of the fast path `'numba'` or
+            `'numpy'`.
 
     For a language model `train_perplexity`, `valid_perplexity`, `tokens_per_second` and
     `best_valid_perplexity` are other names of `train`, `valid`, `per_second` and
@@ -42,9 +44,15 @@ class History:
     lr: list[float] = field(default_factory=list)
     stopped: str = "finished"
     metric: str = "perplexity"
+    path: list[str] = field(default_factory=list)
 
-    def add(self, train, valid, speed, lr):
+    def __post_init__(self):
+        if not self.path:  # of a file from before there was another
+            self.path = ["paddle"] * len(self.epochs)
+
+    def add(self, train, valid, speed, lr, path="paddle"):
         """Append one epoch."""
+        self.path.append(path)
         self.epochs.append(len(self.epochs) + 1)
         self.train.append(train)
         self.valid.append(valid)

@@ -35,6 +35,23 @@ def check_whole(name: str, value, least: int, most: int | None = None) -> None:
         raise ValueError(f"{name} is {value}; it must be a whole number {bounds}.")
 
 
+def not_utf8(path, error: UnicodeDecodeError, place: int) -> ValueError:
+    """What to raise for a file with a byte, at this place, that is no UTF-8."""
+    return ValueError(
+        f"{path} is not UTF-8 (byte {place} is "
+        f"0x{error.object[error.start]:02x}); save it as UTF-8 first."
+    )
+
+
+def nothing_left(length: int, normalization: str) -> ValueError:
+    """What to raise for a text of so many characters that leaves no tokens."""
+    hint = " It keeps only the letters a to z." if normalization == "book" else ""
+    return ValueError(
+        f"the text of {length} characters is empty after the normalization "
+        f"{normalization!r}.{hint}"
+    )
+
+
 def read_text(path) -> str:
     """Read a UTF-8 text file.
 
@@ -48,10 +65,7 @@ def read_text(path) -> str:
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}.") from None
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8 (byte {error.start} is "
-            f"0x{error.object[error.start]:02x}); save it as UTF-8 first."
-        ) from None
+        raise not_utf8(path, error, error.start) from None
     if not text:
         raise ValueError(f"{path} is empty; a corpus needs text.")
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -81,7 +95,7 @@ for _letter in range(ord("a"), ord("z") + 1):
 _INSIDE_A_WORD = re.compile("[A-Za-z](?=[A-Za-z])")
 
 
-def _normalize_book(chunk: str, join: str) -> bytes:
+def normalize_book(chunk: str, join: str) -> bytes:
     """Normalise a piece of text as the book does, with masks instead of a loop."""
     a = _BOOK_BYTES[np.frombuffer(chunk.encode("utf-8", "replace"), dtype=np.uint8)]
     # A gap between two words is a run of spaces and newlines. Keep of its spaces only
@@ -101,7 +115,8 @@ def _normalize_book(chunk: str, join: str) -> bytes:
     return a.tobytes()
 
 
-def _check_normalization(normalization: str, join: str) -> None:
+def check_normalization(normalization: str, join: str) -> None:
+    """Refuse with a ValueError a normalization or a `join` that does not exist."""
     if normalization not in NORMALIZATIONS:
         raise ValueError(
             f"unknown normalization {normalization!r}; choose one of "
@@ -131,7 +146,7 @@ def normalize_text(text: str, normalization: str = "book", join: str = "") -> st
     Raises:
         ValueError: for an unknown normalisation or join.
     """
-    _check_normalization(normalization, join)
+    check_normalization(normalization, join)
     if normalization == "none":
         return text
     if normalization == "unicode":
@@ -141,7 +156,7 @@ def normalize_text(text: str, normalization: str = "book", join: str = "") -> st
         # Between two letters of one word a text can be cut without any effect.
         cut = _INSIDE_A_WORD.search(text, start + _CHUNK)
         stop = cut.end() if cut else len(text)
-        pieces += _normalize_book(text[start:stop], join)
+        pieces += normalize_book(text[start:stop], join)
         start = stop
     return pieces.decode("ascii").strip(" ")
 
@@ -246,7 +261,7 @@ class Vocab:
         normalization="none",
         join="",
     ):
-        _check_normalization(normalization, join)
+        check_normalization(normalization, join)
         self.normalization, self.join = normalization, join
         if not isinstance(tokens, collections.Counter):
             tokens = count_corpus(tokens if tokens is not None else [])
@@ -372,11 +387,7 @@ def load_corpus(
         join = "\n"  # a word ends where its line ends
     normalized = normalize_text(text, normalization, join)
     if not normalized.strip():
-        hint = " It keeps only the letters a to z." if normalization == "book" else ""
-        raise ValueError(
-            f"the text of {len(text)} characters is empty after the normalization "
-            f"{normalization!r}.{hint}"
-        )
+        raise nothing_left(len(text), normalization)
     tokens = normalized if token == "char" else normalized.split()
     vocab = Vocab(tokens, min_freq, token=token, normalization=normalization, join=join)
     corpus = vocab.encode(normalized)

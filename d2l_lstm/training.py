@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import time
+from copy import deepcopy
 from functools import partial
 
 import numpy as np
@@ -18,8 +19,18 @@ import paddle
 from paddle import nn
 
 from .devices import to_device
-from .fitting import Callback, check_fit, fit, fit_epoch, mean_loss, stepping
+from .fast import FastPath
+from .fitting import (
+    Callback,
+    check_fit,
+    fit,
+    fit_epoch,
+    lr_at,
+    mean_loss,
+    stepping,
+)
 from .generation import predict_ch8
+from .parallel import ALONE, launched_workers
 from .progress import Progress
 from .runs import Saving, resume_run, settings_of
 from .snapshots import History
@@ -78,7 +89,9 @@ def perplexity(nats: float) -> float:
     return math.exp(nats) if nats < 700 else math.inf
 
 
-def token_losses(net, data_iter, loss=None, device=None, use_random_iter=False):
+def token_losses(
+    net, data_iter, loss=None, device=None, use_random_iter=False, *, workers=ALONE
+):
     """Minibatch by minibatch, the mean loss in nats per token, and the tokens.
 
     The state goes from minibatch to minibatch as a value (no gradient flows into the
@@ -91,14 +104,18 @@ def token_losses(net, data_iter, loss=None, device=None, use_random_iter=False):
         loss: of scores (num_steps * batch_size, vocab_size) and labels; cross-entropy
             unless given.
         device: where to compute; by default where the parameters are.
+        workers: among whom the rows of a minibatch are divided.
 
     Yields:
-        The mean loss, a tensor, and the number of tokens.
+        The mean loss, a tensor, and the number of tokens; of this worker's rows.
     """
     loss = loss or nn.CrossEntropyLoss()
     fresh = use_random_iter or getattr(data_iter, "use_random_iter", False)
     state = None
     for X, Y in data_iter:
+        if workers.size > 1:
+            rows = workers.rows(X.shape[0])
+            X, Y = X[rows], Y[rows]
         if state is None or fresh:
             state = net.begin_state(batch_size=X.shape[0])
         else:
@@ -186,6 +203,12 @@ def _default_prefixes(vocab):
     return two if all(vocab.encode(prefix).all() for prefix in two) else ()
 
 
+def _rates(lr, num_epochs: int) -> list[float]:
+    """The learning rates of all epochs; `lr`, which may be a schedule, stays."""
+    lr = deepcopy(lr)
+    return [lr_at(lr, epoch) for epoch in range(num_epochs)]
+
+
 def train_ch8(
     net,
     train_iter,
@@ -200,6 +223,7 @@ def train_ch8(
     patience=None,
     theta=1.0,
     optimizer=None,
+    fast=True,
     checkpoint=None,
     resume=False,
     force=False,
@@ -215,10 +239,16 @@ def train_ch8(
         lr, num_epochs, patience, theta, optimizer: see `fitting.fit`.
         valid_iter: minibatches of another text, measured every `valid_every` epochs,
             and after the last one unless there is `patience`.
+        fast: where `net` is an `RNNModelScratch` of a cell in `CELLS`, on a CPU, with
+            plain SGD, compute the same steps without autograd, see `d2l_lstm.fast`;
+            `history.path` says what ran, and `net` has the new weights at the end of
+            each epoch. False runs the cell's function as written, as models of your own
+            functions always do.
         checkpoint: file to save to, every `valid_every` epochs and at the end.
         resume: go on from `checkpoint`. A run that was stopped and resumed ends with
-            the same weights as one that was not, bit for bit. Refused, with what
-            differs, if this is not the run that was stopped.
+            the same weights as one that was not, bit for bit if it takes the same path
+            with the same number of threads. Refused, with what differs, if this is not
+            the run that was stopped.
         force: resume although settings differ.
         metadata: more facts to keep in the checkpoint.
         prefixes: what to continue now and then, and at the end; by default the book's
@@ -232,6 +262,8 @@ def train_ch8(
     Raises:
         NonFiniteLossError: at the first loss that is not finite, with what to try.
         CheckpointError: if the checkpoint cannot be written, or not be gone on from.
+        LostWorkerError: if this is one of several workers (see `parallel`), and another
+            has ended.
         ValueError: for arguments that do not fit together.
 
     Source: d2l, "RNN from scratch".
@@ -247,33 +279,43 @@ def train_ch8(
     if not isinstance(vocab, Vocab):  # the book's own
         vocab = Vocab(vocab.idx_to_token[1:])
     fresh = use_random_iter or getattr(train_iter, "use_random_iter", False)
+    workers = launched_workers()
     settings = settings_of(
         train_iter, valid_iter, fresh, theta, optimizer, valid_every, patience
     )
     start, callbacks = None, []
     if checkpoint is not None:
         best = patience is not None
-        callbacks.append(
-            Saving(checkpoint, net, vocab, settings, metadata, best, optimizer)
-        )
+        saving = Saving(checkpoint, net, vocab, settings, metadata, best, optimizer)
+        callbacks += [saving] if workers.main else []
     if resume:
         start = resume_run(checkpoint, net, vocab, lr, settings, optimizer, force)
     prefixes = _default_prefixes(vocab) if prefixes is None else prefixes
     if any(len(prefix) == 0 for prefix in prefixes):
         raise ValueError("a prefix is empty; give each at least one token.")
-    shown = _Shown(num_epochs, net, vocab, device, prefixes, progress)
+    shown = _Shown(num_epochs, net, vocab, device, prefixes, progress and workers.main)
 
     def losses(net, data):
         random_iter = use_random_iter and data is train_iter
-        return token_losses(net, data, None, device, random_iter)
+        return token_losses(net, data, None, device, random_iter, workers=workers)
 
-    history = fit(
-        net, train_iter, losses, num_epochs, lr=lr, optimizer=optimizer, theta=theta,
-        valid_iter=valid_iter, valid_every=valid_every, patience=patience,
-        metric=perplexity, start=start, callbacks=(*callbacks, shown),
-    )  # fmt: skip
-    try:
-        shown.close(history)
-    except KeyboardInterrupt:
-        pass  # of the samples: all is trained and saved
+    alike = settings | {
+        "fast": bool(fast),
+        "epochs done": len(start.history.epochs) if start else 0,
+        "rates": _rates(lr, num_epochs) if workers.size > 1 else None,
+    }
+    with workers.together(net, alike):
+        fast_path = None
+        if fast and optimizer is None and str(device or "cpu") in ("cpu", "Place(cpu)"):
+            fast_path = FastPath(net, fresh, workers)
+        history = fit(
+            net, train_iter, losses, num_epochs, lr=lr, optimizer=optimizer,
+            theta=theta, valid_iter=valid_iter, valid_every=valid_every,
+            patience=patience, metric=perplexity, fast=fast_path, start=start,
+            callbacks=(*callbacks, shown), workers=workers,
+        )  # fmt: skip
+        try:
+            shown.close(history)
+        except KeyboardInterrupt:
+            pass  # of the samples: all is trained and saved
     return history

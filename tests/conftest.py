@@ -24,6 +24,8 @@ def _bar_the_network():
 
 
 _bar_the_network()
+# What is compiled for cells of the tests is kept beside what pytest keeps.
+os.environ["XDG_CACHE_HOME"] = str(Path(__file__).parent.parent / ".pytest_cache/home")
 matplotlib.use("Agg")  # not by MPLBACKEND: notebook kernels would inherit it
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=40)
 settings.load_profile("suite")

@@ -217,6 +217,7 @@ KEYS = [
     "device",
     "cores",
     "threads",
+    "fast path",
     "chapter",
     "whole book",
 ]

@@ -243,7 +243,7 @@ def test_an_interrupt_after_backward_leaves_nothing_for_the_next_run(kind, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(fitting, "grad_clipping", interrupt)
-        assert train(other).stopped == "interrupted"
+        assert train(other, fast=False).stopped == "interrupted"
     assert all(p.grad is None for p in d2l.parameters_of(other).values())
     train(other)
     assert same(weights(net), weights(other))
@@ -305,7 +305,7 @@ def test_tokens_per_second_are_the_tokens_over_the_seconds(monkeypatch):
 
 def test_an_epoch_and_an_evaluation_set_the_number_of_threads(monkeypatch):
     calls = []
-    monkeypatch.setattr(fitting, "use_all_cores", lambda: calls.append(1))
+    monkeypatch.setattr(fitting, "set_product_threads", lambda: calls.append(1))
     d2l.train_epoch_ch8(model(), data(), None, lambda batch_size: None)
     assert len(calls) == 1
     d2l.evaluate_perplexity(model(), data(offset=0))
@@ -313,7 +313,9 @@ def test_an_epoch_and_an_evaluation_set_the_number_of_threads(monkeypatch):
     set_to = []
     monkeypatch.setattr(paddle.base.core, "set_num_threads", set_to.append)
     monkeypatch.setenv("D2L_LSTM_THREADS", "3")
-    assert devices.use_all_cores() == 3 and set_to == [3]
+    assert devices.set_product_threads() == 3 and set_to == [3]
+    monkeypatch.delenv("D2L_LSTM_THREADS")
+    assert devices.set_product_threads() == 1 and set_to == [3, 1]
 
 
 def test_random_minibatches_start_from_a_fresh_state_though_nobody_says_so():

@@ -59,7 +59,7 @@ def test_environment_yml_and_pyproject_say_the_same():
         if not line.startswith("-"):
             requirement = Requirement(line)
             listed[requirement.name] = normal(str(requirement.specifier))
-    expected = {n: normal(s) for n, s in required("notebooks").items()}
+    expected = {n: normal(s) for n, s in required("fast", "notebooks").items()}
     assert listed == expected
 
 
@@ -73,7 +73,7 @@ def locked():
 
 def test_lock_holds_every_requirement_with_hashes_and_no_address():
     versions = locked()
-    for name, specifier in required("notebooks", "book", "dev").items():
+    for name, specifier in required("fast", "notebooks", "book", "dev").items():
         assert name in versions, f"{name} is not in the lock: make lock"
         for version in versions[name]:
             assert version in Requirement(name + specifier).specifier, (name, version)
@@ -110,8 +110,10 @@ def test_everything_that_is_imported_is_in_the_lock():
 def test_the_package_needs_no_more_than_it_declares():
     sources = [p.read_text(encoding="utf-8") for p in (ROOT / "d2l_lstm").rglob("*.py")]
     modules = {m for source in sources for m in imported_modules(source)}
-    # IPython and matplotlib_inline are there where a notebook runs, d2l for compat.
-    modules -= set(sys.stdlib_module_names) | {"IPython", "matplotlib_inline", "d2l"}
+    # IPython and matplotlib_inline are there where a notebook runs, d2l for compat, and
+    # numba with what it is made of in an extra.
+    optional = {"IPython", "matplotlib_inline", "d2l", "numba", "llvmlite"}
+    modules -= set(sys.stdlib_module_names) | optional
     where, declared = packages_distributions(), required()
     for module in sorted(modules - {"d2l_lstm", "d2l_lstm_command"}):
         names = {canonicalize_name(n) for n in where[module]}
@@ -207,6 +209,13 @@ def test_make_lists_every_target_with_what_it_does():
 def test_make_finds_the_commands_of_the_environment(system, folder):
     *_, last = make("-n", f"OS={system}", "test")
     assert last == f".venv/{folder}/python -m pytest"
+
+
+@MAKE
+@pytest.mark.parametrize(("force", "option"), [("FORCE=", ""), ("FORCE=1", " --force")])
+def test_make_keeps_the_results_of_a_busy_machine_only_if_told_to(force, option):
+    *_, last = make("-n", force, "bench")
+    assert last.rstrip().endswith("/python benchmarks/bench.py" + option)
 
 
 def test_pretrained_model_is_the_chapters_lstm():

@@ -6,10 +6,8 @@ parameters of its gates, and returns the new state; see `cells.core` for shapes.
 
 from __future__ import annotations
 
-from paddle import tanh
-from paddle.nn.functional import sigmoid
-
 from .core import define, gates
+from .functions import sigmoid, tanh
 
 
 def rnn_step(X, state, params):

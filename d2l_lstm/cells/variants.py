@@ -5,10 +5,8 @@ Shapes as in `cells.core`; the peephole weights p_i, p_f and p_o are vectors, (h
 
 from __future__ import annotations
 
-from paddle import tanh
-from paddle.nn.functional import sigmoid
-
 from .core import CELLS, define, gates, initial_params
+from .functions import sigmoid, tanh
 
 
 def peephole_step(X, state, params):
