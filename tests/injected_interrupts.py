@@ -83,6 +83,8 @@ def same(a, b):
 def places(options) -> tuple[int, int, list]:
     """Lines of a whole run, the line where an epoch is first complete, its weights."""
     with tempfile.TemporaryDirectory() as folder:
+        train(Path(folder) / "run", options)  # what is compiled once is not counted
+    with tempfile.TemporaryDirectory() as folder:
         with Injector() as injector:
             _, weights = train(Path(folder) / "run", options)
     return injector.count, injector.epoch_at, weights
