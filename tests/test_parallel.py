@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import d2l_lstm as d2l
 import numpy as np
@@ -143,6 +144,18 @@ def test_one_two_and_again_one_worker_train_the_model_of_one(tmp_path):
     assert "Saved in" in launched.log(0) and "epoch" not in launched.log(1)
     train(*options, 7, "-c", two, "--resume")
     close(one, two)
+
+
+@LAUNCH
+def test_in_the_checkout_the_launcher_takes_the_package_for_a_script(tmp_path):
+    file = tmp_path / "c"
+    line = ["-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--log_dir"]
+    line += [tmp_path / "log", "-m", "d2l_lstm", "train", *SMALL, "--epochs", "1"]
+    root = Path(__file__).parent.parent
+    command = [sys.executable, *map(str, line), "-c", str(file)]
+    subprocess.run(command, cwd=root, check=True, capture_output=True, timeout=120)
+    assert len(d2l.load_checkpoint(file).history["epochs"]) == 1
+    assert "Saved in" in (tmp_path / "log" / "workerlog.0").read_text()
 
 
 IN_PYTHON = """
