@@ -28,7 +28,7 @@ def _fast_path() -> str:
     if not backends:
         return "none: this wheel of Paddle has no MKL"
     if backends == ("numpy",):
-        return "numpy (three times as fast after: pip install numba)"
+        return "numpy (twice as fast after: pip install numba)"
     return backends[0]
 
 

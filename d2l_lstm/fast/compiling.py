@@ -130,8 +130,8 @@ def _imported(text: str, backend: str) -> ModuleType:
         import llvmlite
         import numba
 
-        files = [Path(__file__).with_name(n) for n in ("with_numba.py", "mkl.py")]
-        kernels = b"".join(file.read_bytes() for file in files)
+        names = "with_numba.py", "with_numpy.py", "mkl.py"
+        kernels = b"".join(Path(__file__).with_name(n).read_bytes() for n in names)
         made_of = [text, sys.version, numba.__version__, llvmlite.__version__]
         digest = hashlib.sha256("\0".join(made_of).encode() + kernels).hexdigest()
         try:

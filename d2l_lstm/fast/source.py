@@ -1,9 +1,9 @@
 """The equations of a step, forward and backward, written as Python source.
 
-Of a plan comes one module with one function, `piece`: for some rows of a
-minibatch the mean loss and all gradients, on buffers that are there already. The same
-text is written in two ways: for numba, where a loop runs over the elements of a row and
-is compiled, and for NumPy, where each line computes a whole matrix.
+Of a plan comes one module with one function, `piece`: for some rows of a minibatch the
+sum of the losses and all gradients, on buffers that are there already. The same text is
+written in two ways: for numba, where a loop runs over the elements of a row and is
+compiled, and for NumPy, where each line computes a whole matrix.
 
 The way back is the chain rule, value by value in reverse order. With d the derivative
 of the loss with respect to a value y, its arguments get:

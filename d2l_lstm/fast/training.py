@@ -32,7 +32,7 @@ from .compiling import BACKENDS, CompiledCell, available_backends, compile_cell
 from .tracing import NotUnderstoodError
 
 IGNORED = -100  # a label that the book's loss leaves out
-LEAST_ROWS = 4  # of a piece, or its products are no faster than those of more rows
+LEAST_ROWS = 4  # of a piece: a guess, as nobody has measured more than two pieces
 
 
 def aligned(dtype, *shape) -> np.ndarray:
@@ -89,7 +89,7 @@ class Piece:
     def __init__(self, compiled: CompiledCell, weights: Numbers, steps: int, rows: int):
         plan, source, dtype = compiled.plan, compiled.source, weights.flat.dtype
         h, V = weights.views["W_hq"].shape
-        self.compiled, self.weights, self.rows = compiled, weights, rows
+        self.compiled, self.weights = compiled, weights
         self.gradient = Numbers(compiled, V, h, dtype)
         self.products = mkl.load(dtype.name)
 
