@@ -42,7 +42,7 @@ lint: $(READY)   ## style of package, tests, tools and notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-execute: $(READY) ## run every notebook at full length, in place; ONLY=03 for one
+execute: $(READY) ## run every notebook at full length, in place; ONLY=03 for one, ONLY=--stale for what changed
 	$(BIN)/python tools/execute_notebooks.py $(ONLY)
 
 claims readme: $(READY) ## put verdicts and figures of notebooks and bench into CLAIMS.md and READMEs

@@ -17,7 +17,7 @@ with _warnings.catch_warnings():
 # Paddle shows the INFO messages of every library; this one comes at the first start.
 _logging.getLogger("matplotlib.font_manager").setLevel(_logging.WARNING)
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 from .batches import (
     SeqDataLoader,
@@ -70,9 +70,9 @@ from .checkpoints import (
 )
 from .claims import claim
 from .corpora import load_large_corpus
-from .devices import try_gpu, use_all_cores
+from .devices import try_gpu
 from .download import DownloadError, fetch_time_machine
-from .drawing import Diagram, draw_lstm
+from .drawing import Diagram, draw_gru, draw_lstm, draw_unrolled
 from .environment import environment_report
 from .fitting import (
     Callback,
@@ -84,6 +84,7 @@ from .fitting import (
 )
 from .generation import (
     generate,
+    log_probabilities,
     next_token_probabilities,
     predict_ch8,
 )
@@ -97,9 +98,21 @@ from .models import (
     parameters_of,
     scratch_model,
 )
+from .ngrams import KneserNey, bits_per_character
+from .originality import (
+    copied,
+    english_words,
+    find_loop,
+    longest_copy,
+    loop_form,
+    real_word_share,
+    repeated,
+    text_shares,
+)
 from .parallel import LostWorkerError
 from .plotting import (
     Animator,
+    look,
     plot,
     plot_history,
     set_axes,
@@ -108,6 +121,7 @@ from .plotting import (
     use_svg_display,
 )
 from .progress import LiveLine
+from .results import result
 from .snapshots import History
 from .text import (
     Vocab,

@@ -234,16 +234,35 @@ def load_time_machine_splits(
     use_random_iter=False,
     *,
     num_train=10000,
-    num_valid=5000,
+    num_valid=3000,
+    num_test=3000,
     **options,
 ):
-    """The Time Machine to train on, and the text right after it to validate on.
+    """The Time Machine in three parts: to train on, to choose on, to judge on.
+
+    What was chosen because it is best on a part looks better on that part than it is:
+    epochs and learning rates are chosen on the second, and what was chosen is judged on
+    the third, which has no say in it.
+
+    Args:
+        batch_size, num_steps, use_random_iter: see `SeqDataLoader`.
+        num_train, num_valid, num_test: characters of the parts, one after the other.
+        options: of `load_corpus_time_machine`.
 
     Returns:
-        train_iter, valid_iter, vocab. The first 10,000 characters are those that the
-        book trains on; the next 5,000 the book never looks at.
+        train_iter, valid_iter, test_iter, vocab. The first 10,000 characters are those
+        that the book trains on; the rest the book never looks at. The last two start at
+        offset 0 every time and keep their last minibatch.
+
+    Raises:
+        ValueError: if there is not so much text.
     """
-    corpus, vocab = load_corpus_time_machine(num_train + num_valid, **options)
-    return *split_corpus(
-        corpus, vocab, batch_size, num_steps, num_train, num_valid, use_random_iter
-    ), vocab
+    corpus, vocab = load_corpus_time_machine(
+        num_train + num_valid + num_test, **options
+    )
+    sizes = (vocab, batch_size, num_steps)
+    train_iter, valid_iter = split_corpus(
+        corpus, *sizes, num_train, num_valid, use_random_iter
+    )
+    _, test_iter = split_corpus(corpus, *sizes, num_train + num_valid, num_test)
+    return train_iter, valid_iter, test_iter, vocab

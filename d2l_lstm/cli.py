@@ -25,7 +25,7 @@ from .corpora import encode_large, is_large, load_large_corpus
 from .devices import memory_limit
 from .environment import environment_report
 from .files import check_writable
-from .generation import check_sampling, generate
+from .generation import check_decoding, generate
 from .models import RNNModel, num_parameters, scratch_model
 from .parallel import LostWorkerError, launched_as, launched_workers
 from .text import (
@@ -269,11 +269,23 @@ def predict(
     ] = 50,
     checkpoint: Pretrained = PRETRAINED,
     temperature: Annotated[
-        float, typer.Option(help="0: the most probable token every time.")
+        float,
+        typer.Option(
+            help="0: the most probable token every time; else draw: below 1 bolder "
+            "choices are rarer, above 1 more frequent."
+        ),
     ] = 0.0,
     top_k: Annotated[
-        int | None, typer.Option(help="Draw from the k most probable only.")
+        int | None, typer.Option(help="Draw from the k most probable tokens only.")
     ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(help="Draw from the fewest tokens that have probability p only."),
+    ] = None,
+    beam_size: Annotated[
+        int,
+        typer.Option(help="Texts side by side in search of the most probable one."),
+    ] = 1,
     seed: Seed = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line, for programs.")
@@ -281,7 +293,7 @@ def predict(
 ):
     """Continue a prefix, with the pretrained model or one of yours."""
     check_whole("num_preds", num_preds, 0)
-    check_sampling(temperature, top_k)
+    check_decoding(temperature, top_k, top_p, beam_size)
     if seed is not None:
         check_whole("seed", seed, 0, 2**32 - 1)
     prefixes = _prefixes(prefix)
@@ -294,11 +306,14 @@ def predict(
             saved.vocab,
             temperature=temperature,
             top_k=top_k,
+            top_p=top_p,
+            beam_size=beam_size,
             seed=seed,
         )
         if as_json:
             facts = {"prefix": given, "text": text, "num_preds": num_preds}
-            facts |= {"temperature": temperature, "top_k": top_k, "seed": seed}
+            facts |= {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+            facts |= {"beam_size": beam_size, "seed": seed}
             text = "".join(
                 c if printable(c) == c else f"\\u{ord(c):04x}"
                 for c in json.dumps(facts, ensure_ascii=False)

@@ -151,14 +151,3 @@ def set_product_threads() -> int:
     n = product_threads()
     paddle.base.core.set_num_threads(n)
     return n
-
-
-def use_all_cores() -> int:
-    """Let Paddle's matrix products use `num_threads()` threads, until training begins.
-
-    Returns:
-        The number of threads.
-    """
-    n = num_threads()
-    paddle.base.core.set_num_threads(n)
-    return n

@@ -70,11 +70,17 @@ class Diagram:
 
     def text(self, x, y, text, faded=False, size=11, **options):
         """A label at (x, y), mathematics between dollar signs."""
-        options = {"ha": "center", "va": "center", "zorder": 4} | options
-        self.axes.text(
-            x, y, text, fontsize=size, color=FADED if faded else "black", **options
-        )
+        usual = {"ha": "center", "va": "center", "zorder": 4}
+        usual["color"] = FADED if faded else "black"
+        self.axes.text(x, y, text, fontsize=size, **(usual | options))
         return self
+
+    def tag(self, x, y, text, radius=0.2):
+        """A number in a small dark circle at (x, y), to be spoken of."""
+        self.axes.add_patch(
+            self._patches.Circle((x, y), radius, ec=DARK, fc=DARK, zorder=5)
+        )
+        return self.text(x, y, text, size=8, color="white", zorder=6)
 
     def arrow(self, *points, faded=False, head=True, style="-"):
         """A line through points (x, y), with a head at its end."""
@@ -100,13 +106,47 @@ class Diagram:
         return self
 
 
-def draw_lstm(stage: int = 4, axes=None) -> Diagram:
+def draw_unrolled(read: str, predicted: str, axes=None) -> Diagram:
+    """A recurrent network unrolled over a few characters: the same layer at each step.
+
+    Args:
+        read: the characters that it reads, one a time step.
+        predicted: the characters that its scores should be best for.
+        axes: where to draw; by default a figure of its own.
+
+    Raises:
+        ValueError: for no character, or two texts of different length.
+
+    Source: after the equations of d2l, "Recurrent Neural Networks".
+    """
+    if not read or len(read) != len(predicted):
+        raise ValueError(
+            f"{read!r} is read and {predicted!r} predicted; give as many characters "
+            "for each, at least one."
+        )
+    d = Diagram(width=2.6 * len(read) + 2, height=5.6, axes=axes)
+    d.text(0.45, 2.6, r"$\mathbf{H}_0$")
+    d.arrow((0.9, 2.6), (1.6, 2.6))
+    for i, characters in enumerate(zip(read, predicted)):
+        x, t = 2.2 + 2.6 * i, i + 1
+        below, above = ("␣" if c == " " else c for c in characters)
+        d.box(x, 2.6, r"$\tanh$", width=1.2)
+        d.text(x, 0, below, family="monospace").text(x, 0.75, rf"$\mathbf{{X}}_{t}$")
+        d.arrow((x, 1.15), (x, 2.25)).arrow((x, 2.95), (x, 4.05))
+        d.text(x, 4.4, rf"$\mathbf{{S}}_{t}$").text(x, 5.15, above, family="monospace")
+        d.arrow((x + 0.6, 2.6), (x + 2, 2.6))
+        d.text(x + 1.25, 2.95, rf"$\mathbf{{H}}_{t}$", size=10)
+    return d
+
+
+def draw_lstm(stage: int = 4, axes=None, *, numbers: bool = False) -> Diagram:
     """The data flow of an LSTM cell; what comes after `stage` is grey.
 
     Args:
         stage: 1 the gates, 2 the candidate memory cell, 3 the memory cell, 4 the
             hidden state.
         axes: where to draw; by default a figure of its own.
+        numbers: number each part by the line of `lstm_step` that computes it, 1 to 6.
 
     Source: after the equations of d2l, "Long Short-Term Memory (LSTM)".
     """
@@ -117,19 +157,20 @@ def draw_lstm(stage: int = 4, axes=None) -> Diagram:
     d.frame(1.6, 0.45, 7.6, 5.15)
     # the gates: each sees X_t and H_{t-1}
     d.arrow((0.85, 1), (7, 1), head=False).arrow((1.2, 0.25), (1.2, 1), head=False)
-    d.text(0.3, 1, "$H_{t-1}$").text(1.2, 0, "$X_t$").dot(1.2, 1)
-    for x, name in ((2.2, "F_t"), (3.9, "I_t"), (7, "O_t")):
+    d.text(0.3, 1, r"$\mathbf{H}_{t-1}$").text(1.2, 0, r"$\mathbf{X}_t$").dot(1.2, 1)
+    for x, name in ((2.2, "F"), (3.9, "I"), (7, "O")):
         d.arrow((x, 1), (x, 1.65)).box(x, 2, r"$\sigma$")
-        d.text(x - 0.35, 2.62, f"${name}$", size=10)
+        d.text(x - 0.35, 2.62, rf"$\mathbf{{{name}}}_t$", size=10)
     d.dot(2.2, 1).dot(3.9, 1)
     # the candidate
     d.arrow((5.6, 1), (5.6, 1.65), faded=candidate).box(
         5.6, 2, r"$\tanh$", faded=candidate
     )
     d.dot(5.6, 1, faded=candidate)
-    d.text(6.0, 2.62, r"$\tilde{C}_t$", size=10, faded=candidate)
+    d.text(6.0, 2.62, r"$\tilde{\mathbf{C}}_t$", size=10, faded=candidate)
     # the memory cell
-    d.text(0.3, 5, "$C_{t-1}$", faded=cell).text(10.6, 5, "$C_t$", faded=cell)
+    d.text(0.3, 5, r"$\mathbf{C}_{t-1}$", faded=cell)
+    d.text(10.6, 5, r"$\mathbf{C}_t$", faded=cell)
     d.arrow((0.85, 5), (1.9, 5), faded=cell).arrow((2.5, 5), (4.7, 5), faded=cell)
     d.arrow((5.3, 5), (10.25, 5), faded=cell)
     d.op(2.2, 5, r"$\odot$", faded=cell).op(5, 5, "$+$", faded=cell)
@@ -145,5 +186,60 @@ def draw_lstm(stage: int = 4, axes=None) -> Diagram:
     d.op(8.2, 2.6, r"$\odot$", faded=hidden)
     d.arrow((7, 2.35), (7, 2.6), (7.9, 2.6), faded=hidden)
     d.arrow((8.2, 2.3), (8.2, 1), (10.25, 1), faded=hidden)
-    d.text(10.6, 1, "$H_t$", faded=hidden)
+    d.text(10.6, 1, r"$\mathbf{H}_t$", faded=hidden)
+    if numbers:  # I, F, O, the candidate, C and H, in the order of the lines
+        places = ((4.25, 1.33), (2.55, 1.33), (7.35, 1.33), (5.95, 1.33))
+        for number, (x, y) in enumerate((*places, (5.5, 5.32), (8.8, 2.6)), 1):
+            d.tag(x, y, str(number))
     return d
+
+
+def draw_gru(stage: int = 3, axes=None) -> Diagram:
+    """The data flow of a GRU cell; what comes after `stage` is grey.
+
+    Args:
+        stage: 1 the gates, 2 the candidate hidden state, 3 the hidden state.
+        axes: where to draw; by default a figure of its own.
+
+    Source: after the equations of d2l, "Gated Recurrent Units (GRU)".
+    """
+    if stage not in (1, 2, 3):
+        raise ValueError(f"stage is {stage!r}; there are 1, 2 and 3.")
+    d = Diagram(width=12, height=6.5, axes=axes)
+    candidate, state = stage < 2, stage < 3
+    d.frame(1, 0.7, 10, 5.5)
+    # the gates: each sees X_t and H_{t-1}
+    d.text(1.5, 0.2, r"$\mathbf{X}_t$")
+    d.text(-0.1, 5.8, r"$\mathbf{H}_{t-1}$", ha="left")
+    d.arrow((1.9, 0), (1.9, 1.2), (5.2, 1.2), (5.2, 2.25))
+    d.arrow((3.0, 1.2), (3.0, 2.25)).dot(3.0, 1.2)
+    d.arrow((0, 5.4), (2.2, 5.4), (2.2, 1.7), (5.6, 1.7), (5.6, 2.25))
+    d.arrow((3.4, 1.7), (3.4, 2.25)).dot(3.4, 1.7)
+    for x, name in ((3.2, "R"), (5.4, "Z")):
+        d.box(x, 2.6, r"$\sigma$").arrow((x, 2.95), (x, 3.45))
+        d.text(x + 0.42, 3.2, rf"$\mathbf{{{name}}}_t$")
+    # the candidate
+    d.arrow((2.2, 5.4), (3.2, 5.4), head=False, faded=candidate)
+    d.op(3.2, 3.75, r"$\odot$", faded=candidate)
+    d.arrow((3.2, 5.4), (3.2, 4.05), faded=candidate)
+    d.arrow(
+        (3.5, 3.75), (7.0, 3.75), (7.0, 1.7), (8.6, 1.7), (8.6, 2.25), faded=candidate
+    )
+    if not candidate:  # a grey dot would cut a dark line
+        d.dot(2.2, 5.4).dot(5.2, 1.2)
+    d.arrow((5.2, 1.2), (8.2, 1.2), (8.2, 2.25), faded=candidate)
+    d.box(8.4, 2.6, r"$\tanh$", 1.2, faded=candidate)
+    d.arrow((8.4, 2.95), (8.4, 3.75), faded=candidate)
+    d.text(8.95, 3.35, r"$\tilde{\mathbf{H}}_t$", faded=candidate)
+    # the hidden state
+    if not state:
+        d.dot(3.2, 5.4)
+    d.arrow((3.2, 5.4), (5.1, 5.4), faded=state)
+    d.op(5.4, 5.4, r"$\odot$", faded=state).arrow((5.4, 3.45), (5.4, 5.1), faded=state)
+    d.arrow((5.7, 5.4), (8.1, 5.4), faded=state).op(8.4, 5.4, "$+$", faded=state)
+    d.dot(5.4, 4.4, faded=state).arrow((5.4, 4.4), (5.9, 4.4), faded=state)
+    d.op(6.2, 4.4, "1−", faded=state).op(8.4, 4.05, r"$\odot$", faded=state)
+    d.arrow((6.5, 4.4), (7.3, 4.4), (7.3, 4.05), (8.1, 4.05), faded=state)
+    d.arrow((8.4, 4.35), (8.4, 5.1), faded=state)
+    d.arrow((8.7, 5.4), (12, 5.4), faded=state)
+    return d.text(11.7, 5.8, r"$\mathbf{H}_t$", faded=state)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import io
+import math
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,25 @@ FORMATS = ("-", "m--", "g-.", "r:")
 # Dark to light, so that the order survives greyscale; safe for the colour-blind.
 COLOURS = ("#1b3a6b", "#c2410c", "#2a9d8f", "#9d4edd", "#e9a820", "#6b7280", "#111111")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+GREY = "#6b7280"  # of yardsticks
+
+# Name, colour and dash of each thing, the same in every figure.
+_LOOKS = {
+    "lstm": ("LSTM", COLOURS[0], STYLES[0]),
+    "gru": ("GRU", COLOURS[1], STYLES[1]),
+    "gru_reset_after": ("GRU, reset after", COLOURS[1], STYLES[6]),
+    "rnn": ("RNN", COLOURS[2], STYLES[2]),
+    "peephole": ("peephole LSTM", COLOURS[3], STYLES[3]),
+    "peephole_i": ("peephole I", COLOURS[3], STYLES[0]),
+    "peephole_f": ("peephole F", COLOURS[3], STYLES[4]),
+    "peephole_o": ("peephole O", COLOURS[3], STYLES[5]),
+    "cifg": ("CIFG", COLOURS[4], STYLES[4]),
+    "peephole_cifg": ("peephole CIFG", COLOURS[6], STYLES[5]),
+    "training": ("training", COLOURS[0], STYLES[0]),
+    "validation": ("validation", COLOURS[1], STYLES[1]),
+    "test": ("test", COLOURS[2], STYLES[2]),
+    "ngram": ("n-grams", GREY, STYLES[6]),
+}
 
 
 def in_notebook() -> bool:
@@ -39,6 +59,67 @@ def use_svg_display() -> None:
         from matplotlib_inline import backend_inline
 
         backend_inline.set_matplotlib_formats("svg", metadata={"Date": None})
+
+
+def look(name: str) -> dict:
+    """How a thing is drawn, in every figure: `axes.plot(x, y, **d2l.look("lstm"))`.
+
+    Args:
+        name: of a cell of the first part, or "training", "validation", "test", "ngram".
+
+    Returns:
+        color, linestyle and label, as Matplotlib takes them.
+
+    Raises:
+        ValueError: for a name without a look.
+    """
+    if name not in _LOOKS:
+        raise ValueError(f"no look for {name!r}; there are {', '.join(_LOOKS)}.")
+    return dict(zip(("label", "color", "linestyle"), _LOOKS[name]))
+
+
+def perplexity_axis(axes) -> None:
+    """A logarithmic perplexity axis whose numbers never collide."""
+    from matplotlib import ticker
+
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    many, some = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), (1, 1.5, 2, 3, 5, 7)
+    for named in (many, some, (1, 2, 5), (1,)):  # of each decade
+        places = ticker.LogLocator(subs=named).tick_values(low, high)
+        inside = sum(low <= place <= high for place in places)
+        if inside <= 7:
+            break
+    enough = inside >= 3
+    locator = ticker.LogLocator(subs=named) if enough else ticker.MaxNLocator(4)
+    axes.yaxis.set_major_locator(locator)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(ticker.NullLocator())
+
+
+def draw_yardsticks(axes, yardsticks: dict[str, float]) -> None:
+    """Thin level lines, with their names right of the axes, one below the other.
+
+    Args:
+        yardsticks: name to perplexity.
+    """
+    from matplotlib.transforms import blended_transform_factory
+
+    axes.figure.canvas.draw()
+    beside = blended_transform_factory(axes.transAxes, axes.transData)
+    size = 8
+    highest = axes.get_window_extent().height / axes.figure.dpi * 72
+    below, (low, high) = -1e9, axes.get_ylim()
+    for name, value in sorted(yardsticks.items(), key=lambda item: item[1]):
+        axes.axhline(value, color=GREY, linewidth=0.9, linestyle=STYLES[6], zorder=1)
+        at = axes.transAxes.inverted().transform(axes.transData.transform((0, value)))
+        points = max(at[1] * highest, below + size + 2)  # of the name, above the axis
+        below = points
+        axes.annotate(
+            name, (1, value), (6, points - at[1] * highest), fontsize=size,
+            xycoords=beside, textcoords="offset points", va="center", color="#374151",
+        )  # fmt: skip
+    axes.set_ylim(low, high)
 
 
 def set_figsize(figsize=(3.5, 2.5)) -> None:
@@ -199,13 +280,21 @@ class Animator:
             self._live.show(self.fig, text)
 
 
-def plot_history(histories, *, what="valid_perplexity", axes=None, figsize=(4.5, 2.8)):
+def plot_history(
+    histories,
+    *,
+    what="valid_perplexity",
+    yardsticks=None,
+    axes=None,
+    figsize=(4.5, 2.8),
+):
     """Learning curves of one or several runs, logarithmic in perplexity.
 
     Args:
         histories: a `History`, or a dict of name to `History`; one shows training and
-            validation, several show `what`.
+            validation, several show `what`; a name that `look` knows is drawn so.
         what: `'train_perplexity'` or `'valid_perplexity'`.
+        yardsticks: name to perplexity, drawn as level lines.
 
     Returns:
         The axes.
@@ -223,13 +312,23 @@ def plot_history(histories, *, what="valid_perplexity", axes=None, figsize=(4.5,
         axes = plt.subplots(figsize=figsize)[1]
     for i, (name, (history, key)) in enumerate(curves.items()):
         points = [(e, v) for e, v in zip(history.epochs, getattr(history, key)) if v]
-        colour, style = COLOURS[i % len(COLOURS)], STYLES[i % len(STYLES)]
-        axes.plot(*zip(*points), color=colour, linestyle=style, label=name)
-    axes.set(xlabel="epoch", ylabel="perplexity", yscale="log")
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("{x:g}")
-    axes.tick_params(axis="y", which="minor", labelsize=7)
-    axes.grid(alpha=0.4, which="both")
+        kind = {
+            "color": COLOURS[i % len(COLOURS)],
+            "linestyle": STYLES[i % len(STYLES)],
+        }
+        if name in _LOOKS:
+            kind = look(name)
+        axes.plot(*zip(*points), **({"label": name} | kind))
+    axes.set(xlabel="epoch", ylabel="perplexity")
+    values = [v for line in axes.lines for v in line.get_ydata() if v < math.inf]
+    values += list((yardsticks or {}).values())
+    axes.set_yscale("log")
+    if values:
+        axes.set_ylim(min(values) / 1.06, max(values) * 1.06)
+    perplexity_axis(axes)
+    if yardsticks:
+        draw_yardsticks(axes, yardsticks)
+    axes.grid(alpha=0.4)
     axes.legend()
     return axes
 

@@ -45,10 +45,14 @@ class Progress:
         num_epochs: in all.
         done: epochs done before, of a run that is resumed.
         enabled: False shows nothing at all.
+        yardsticks: see `plot_history`.
     """
 
-    def __init__(self, num_epochs: int, done: int = 0, enabled: bool = True):
+    def __init__(
+        self, num_epochs: int, done: int = 0, enabled: bool = True, yardsticks=None
+    ):
         self.enabled, self.num_epochs = enabled, num_epochs
+        self.yardsticks = yardsticks
         self.start = self._last_figure = self._last_sample = time.monotonic()
         if not enabled:
             return
@@ -83,7 +87,8 @@ class Progress:
 
     def _draw(self, history, caption: str = "") -> None:
         self.figure.axes[0].cla()
-        plot_history(history, axes=self.figure.axes[0])
+        axes = self.figure.axes[0]
+        plot_history(history, axes=axes, yardsticks=self.yardsticks)
         self.live.show(self.figure, caption)
 
     def wants_sample(self) -> bool:

@@ -171,8 +171,9 @@ def evaluate_perplexity(net, data_iter, device=None) -> float:
 class _Shown(Callback):
     """Progress of a run, with samples of what the model writes."""
 
-    def __init__(self, num_epochs, net, vocab, device, prefixes, enabled):
+    def __init__(self, num_epochs, net, vocab, device, prefixes, enabled, yardsticks):
         self.num_epochs, self.device, self.enabled = num_epochs, device, enabled
+        self.yardsticks = yardsticks
         self.arguments, self.prefixes = (net, vocab, device), prefixes
         self.progress = None
 
@@ -181,7 +182,7 @@ class _Shown(Callback):
 
     def begin(self, run):
         done = len(run.history.epochs)
-        self.progress = Progress(self.num_epochs, done, enabled=self.enabled)
+        self.progress = Progress(self.num_epochs, done, self.enabled, self.yardsticks)
 
     def epoch(self, run, scheduled):
         self.progress.epoch(run.history)
@@ -230,6 +231,8 @@ def train_ch8(
     metadata=None,
     prefixes=None,
     progress=True,
+    yardsticks=None,
+    callbacks=(),
 ) -> History:
     """Train a language model as the book does, and measure it better.
 
@@ -254,6 +257,8 @@ def train_ch8(
         prefixes: what to continue now and then, and at the end; by default the book's
             `'time traveller'` and `'traveller'`.
         progress: show progress, curve and samples; False for silence.
+        yardsticks: name to perplexity, level lines in the curve, see `plot_history`.
+        callbacks: what else happens after each epoch, see `fitting.Callback`.
 
     Returns:
         The `History`. An interrupt (Ctrl-C) returns too, with the weights after the
@@ -283,7 +288,7 @@ def train_ch8(
     settings = settings_of(
         train_iter, valid_iter, fresh, theta, optimizer, valid_every, patience
     )
-    start, callbacks = None, []
+    start, callbacks = None, [*callbacks]
     if checkpoint is not None:
         best = patience is not None
         saving = Saving(checkpoint, net, vocab, settings, metadata, best, optimizer)
@@ -293,7 +298,8 @@ def train_ch8(
     prefixes = _default_prefixes(vocab) if prefixes is None else prefixes
     if any(len(prefix) == 0 for prefix in prefixes):
         raise ValueError("a prefix is empty; give each at least one token.")
-    shown = _Shown(num_epochs, net, vocab, device, prefixes, progress and workers.main)
+    enabled = progress and workers.main
+    shown = _Shown(num_epochs, net, vocab, device, prefixes, enabled, yardsticks)
 
     def losses(net, data):
         random_iter = use_random_iter and data is train_iter

@@ -33,6 +33,7 @@ settings.load_profile("suite")
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="No ccache found")
     import paddle
+    from d2l_lstm.cells import CELLS, define
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,6 +51,16 @@ def seeds():
     random.seed(0)
     np.random.seed(0)
     paddle.seed(0)
+
+
+@pytest.fixture
+def frozen_cell():
+    """The name of a cell with parameters that are not trained, p_f and p_o."""
+    cell = CELLS["peephole"]
+    names = " ".join(cell.param_names[:-2])
+    define("frozen", cell.step, names, "H C", frozen=("p_f", "p_o"))
+    yield "frozen"
+    del CELLS["frozen"]
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,8 @@ def command_line(draw: random.Random, folder: Path) -> list[str]:
 
     def value(kind):
         good = {"number": ["1", "2", "3"], "path": paths, "text": TEXTS, "word": WORDS}
-        every = {"number": NUMBERS, "path": paths, "text": TEXTS, "word": WORDS}
+        good["share"], every = ["0.3", "0.9", "1"], {**good, "number": NUMBERS}
+        every["share"] = NUMBERS
         return draw.choice((good if draw.random() < 0.7 else every)[kind])
 
     options = {
@@ -92,8 +93,8 @@ def command_line(draw: random.Random, folder: Path) -> list[str]:
         ],
         "predict": [
             ("--prefix", "text"), ("--num-preds", "number"), ("--checkpoint", "path"),
-            ("--temperature", "number"), ("--top-k", "number"), ("--seed", "number"),
-            ("--json", None),
+            ("--temperature", "number"), ("--top-k", "number"), ("--top-p", "share"),
+            ("--beam-size", "number"), ("--seed", "number"), ("--json", None),
         ],
         "evaluate": [("--checkpoint", "path"), ("--text", "path")],
         "info": [],
@@ -107,6 +108,8 @@ def command_line(draw: random.Random, folder: Path) -> list[str]:
             "evaluate": {"--checkpoint": str(folder / "good"),
                          "--text": str(folder / "novel.txt")},
             "info": {}}[command]  # fmt: skip
+    if command == "predict" and draw.random() < 0.5:  # else little is drawn
+        line["--temperature"] = "0.8"
     for name, kind in draw.sample(options[command], min(len(options[command]), 3)):
         line[name] = None if kind is None else value(kind)
     words = [w for pair in line.items() for w in pair if w is not None]

@@ -25,20 +25,16 @@ SIZES = st.fixed_dictionaries(
     }
 )
 SEEDS = st.integers(0, 2**32 - 1)
-# One name for each function; the others leave out some peepholes.
-FUNCTIONS = [
-    "rnn",
-    "lstm",
-    "peephole",
-    "cifg",
-    "peephole_cifg",
-    "gru",
-    "gru_reset_after",
-]
-SOME_PEEPHOLES = {"lstm": ""} | {
-    f"peephole_{some}".removesuffix("_ifo"): some
-    for some in ("i", "f", "o", "if", "io", "fo", "ifo")
+# The gates that see the cell.
+PEEPHOLES = {
+    "lstm": "",
+    "peephole_i": "i",
+    "peephole_f": "f",
+    "peephole_o": "o",
+    "peephole": "ifo",
 }
+# Not each peephole alone: they are in the registry, and no function of the package.
+FUNCTIONS = [cell for cell in CELLS if cell not in ("peephole_" + g for g in "ifo")]
 
 
 def shape_of(name, d, h, q):
@@ -201,13 +197,10 @@ def onnx_run(problem, operator, gates, **attributes):
     return [Y[:, 0], *(s[0] for s in state)]
 
 
-@pytest.mark.parametrize("cell, peepholes", SOME_PEEPHOLES.items())
+@pytest.mark.parametrize("cell", PEEPHOLES)
 @given(sizes=SIZES, seed=SEEDS)
-def test_lstm_with_any_peepholes_equals_onnxruntime(cell, peepholes, sizes, seed):
+def test_lstm_with_any_peepholes_equals_onnxruntime(cell, sizes, seed):
     problem = Problem(cell, sizes, seed)
-    for gate in set("ifo") - set(peepholes):
-        if cell != "lstm":
-            problem.weights[f"p_{gate}"][:] = 0
     problem.assert_equals(*onnx_run(problem, "LSTM", "iofc"))
 
 
@@ -229,7 +222,7 @@ def test_gru_equals_onnxruntime(cell, after, sizes, seed):
 # Gradients
 
 
-@pytest.mark.parametrize("cell", FUNCTIONS)
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("seed", range(2))
 def test_gradients_equal_finite_differences(cell, seed):
     sizes = dict(num_steps=3, batch_size=2, d=2, h=3, q=2)
@@ -367,24 +360,25 @@ def test_reset_gate_zero_makes_the_candidate_blind_to_the_state():
     np.testing.assert_allclose(problem.run()[1], candidate, atol=1e-6)
 
 
-@pytest.mark.parametrize("some", ["", "i", "f", "o", "if", "io", "fo"])
-def test_left_out_peephole_stays_zero_under_training(some):
-    corpus, vocab = d2l_lstm.load_corpus("the time machine " * 20)
-    data = d2l_lstm.SeqDataLoader(2, 5, corpus=corpus, vocab=vocab)
-    get_params = partial(d2l_lstm.get_peephole_params, peepholes=some)
-    net = d2l_lstm.RNNModelScratch(
-        len(vocab), 6, get_params, d2l_lstm.init_peephole_state, d2l_lstm.peephole
-    )
-    d2l_lstm.train_ch8(net, data, vocab, 1, 3, progress=False)
-    weights = dict(zip(CELLS["peephole"].param_names, net.params))
-    for gate in "ifo":
-        trained = bool((weights[f"p_{gate}"] != 0).any())
-        assert trained == (gate in some)
+@pytest.mark.parametrize("gate", "ifo")
+@given(sizes=SIZES, seed=SEEDS)
+def test_one_peephole_is_three_of_which_two_are_zero(gate, sizes, seed):
+    one, three = Problem(f"peephole_{gate}", sizes, seed), Problem("peephole", sizes)
+    three.X, three.state = one.X, one.state
+    zeros = {f"p_{g}": np.zeros(sizes["h"], "float32") for g in "ifo"}
+    three.weights |= zeros | one.weights
+    for ours, theirs in zip(one.run(), three.run()):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_unknown_peephole_is_one_sentence():
-    with pytest.raises(ValueError, match="peepholes is 'ic'; it may have i, f and o"):
-        d2l_lstm.get_peephole_params(3, 4, peepholes="ic")
+@pytest.mark.parametrize("cell", PEEPHOLES)
+def test_a_cell_with_peepholes_starts_as_the_lstm(cell):
+    X, state = paddle.randn([4, 2, 5]), d2l_lstm.init_lstm_state(2, 6)
+    paddle.seed(1)
+    expected, _ = d2l_lstm.lstm(X, state, d2l_lstm.get_lstm_params(5, 6))
+    paddle.seed(1)
+    outputs, _ = CELLS[cell].forward(X, state, CELLS[cell].get_params(5, 6))
+    np.testing.assert_array_equal(outputs, expected)
 
 
 # --------------------------------------------------------------------------------------
@@ -392,8 +386,7 @@ def test_unknown_peephole_is_one_sentence():
 
 QUANTITIES = {
     "rnn": "H",
-    "lstm": "I F O C_tilde C H",
-    "peephole": "I F O C_tilde C H",
+    **dict.fromkeys(PEEPHOLES, "I F O C_tilde C H"),
     "cifg": "I O C_tilde C H",
     "peephole_cifg": "I O C_tilde C H",
     "gru": "Z R H_tilde H",
@@ -401,7 +394,7 @@ QUANTITIES = {
 }
 
 
-@pytest.mark.parametrize("cell", FUNCTIONS)
+@pytest.mark.parametrize("cell", CELLS)
 @given(sizes=SIZES, seed=SEEDS)
 def test_a_trace_has_the_equations_quantities_at_every_step(cell, sizes, seed):
     problem = Problem(cell, sizes, seed)
@@ -522,8 +515,8 @@ PARAM_NAMES = {
 }
 PARAM_NAMES["gru_reset_after"] = PARAM_NAMES["gru"] + " c_h"
 PARAM_NAMES["peephole_cifg"] = PARAM_NAMES["cifg"] + " p_i p_o"
-for _name in set(SOME_PEEPHOLES) - {"lstm"}:
-    PARAM_NAMES[_name] = PARAM_NAMES["lstm"] + " p_i p_f p_o"
+for _name, _seen in PEEPHOLES.items():
+    PARAM_NAMES[_name] = " ".join([PARAM_NAMES["lstm"], *(f"p_{g}" for g in _seen)])
 
 
 def test_registry_has_the_cells_of_the_book_and_their_variants():
@@ -550,13 +543,11 @@ def test_registry_holds_the_functions_of_the_book(name):
 def test_parameters_have_the_shapes_of_their_names(name, vocab_size, num_hiddens):
     cell = CELLS[name]
     params = cell.get_params(vocab_size, num_hiddens)
-    left_out = set("ifo") - set(SOME_PEEPHOLES.get(name, "ifo"))
     for param_name, param in zip(cell.param_names, params, strict=True):
         expected = shape_of(param_name, vocab_size, num_hiddens, vocab_size)
         assert tuple(param.shape) == expected
         assert param.dtype == paddle.float32
-        trained = not (param_name[:2] == "p_" and param_name[2] in left_out)
-        assert param.stop_gradient is not trained
+        assert not param.stop_gradient
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -582,7 +573,7 @@ def test_parameter_count_is_that_of_the_formula(name, d, h):
         "gru": 3 * B,
         "gru_reset_after": 3 * B + h,
     }
-    hidden |= {k: 4 * B + len(some) * h for k, some in SOME_PEEPHOLES.items()}
+    hidden |= {k: 4 * B + len(seen) * h for k, seen in PEEPHOLES.items()}
     assert CELLS[name].num_params(d, h) == hidden[name] + h * d + d
 
 

@@ -149,6 +149,14 @@ def rewrite(path, change):
 # What comes back
 
 
+def test_what_is_not_trained_comes_back_so(tmp_path, frozen_cell):
+    net = scratch(frozen_cell)
+    save_checkpoint(tmp_path / "c", net, VOCAB)
+    params = d2l.parameters_of(load_checkpoint(tmp_path / "c").net)
+    frozen = {name for name, param in params.items() if param.stop_gradient}
+    assert frozen == {"p_f", "p_o"}
+
+
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 def test_a_model_comes_back_as_it_was(make, tmp_path):
     net, path = make(), tmp_path / "folder" / "model.safetensors"

@@ -340,7 +340,8 @@ def test_text_is_utf8_whatever_the_encoding_of_the_console(chinese, how):
 
 
 def test_json_says_what_was_asked_and_answered(run, trained):
-    options = ["--temperature", 0.8, "--top-k", 5, "--seed", 1, "-n", 7, "--json"]
+    options = ["--temperature", 0.8, "--top-k", 5, "--top-p", 0.9, "--seed", 1]
+    options += ["-n", 7, "--json"]
     status, out, _ = run("predict", "-c", trained[1], "-p", "The", *options)
     answer = json.loads(out)
     text = answer.pop("text")
@@ -350,8 +351,32 @@ def test_json_says_what_was_asked_and_answered(run, trained):
         "num_preds": 7,
         "temperature": 0.8,
         "top_k": 5,
+        "top_p": 0.9,
+        "beam_size": 1,
         "seed": 1,
     }
+
+
+def test_without_options_json_says_that_the_best_token_was_taken(run, trained):
+    _, out, _ = run("predict", "-c", trained[1], "-p", "the", "-n", 3, "--json")
+    answer = json.loads(out)
+    del answer["text"], answer["prefix"]
+    nothing = dict.fromkeys(("top_k", "top_p", "seed"))
+    assert answer == {"num_preds": 3, "temperature": 0.0, "beam_size": 1, **nothing}
+
+
+def test_every_option_of_predict_reaches_the_text(run, trained):
+    saved = d2l.load_checkpoint(trained[1])
+    options = ["predict", "-c", trained[1], "-p", "the", "-n", 9]
+
+    def generate(**settings):
+        return d2l.generate("the", 9, saved.net, saved.vocab, **settings) + "\n"
+
+    drawn = [*options, "--temperature", 3, "--seed", 4]
+    wanted = generate(temperature=3, top_p=0.4, seed=4)
+    assert run(*drawn, "--top-p", 0.4)[1] == wanted != generate(temperature=3, seed=4)
+    assert run(*options, "--beam-size", 4)[1] == generate(beam_size=4)
+    assert run(*options, "--beam-size", 1)[1] == run(*options)[1]
 
 
 def test_the_same_seed_gives_the_same_text(run, trained):
@@ -452,6 +477,7 @@ def test_info_prints_versions_threads_and_places(run):
         (["train"], ["--text", "--cell", "--resume", "Ctrl-C", "--seed"]),
         (["train"], ["default: The Time Machine", "else unicode"]),
         (["predict"], ["--prefix", "--temperature", "--top-k", "--json"]),
+        (["predict"], ["--top-p", "--beam-size"]),
         (["predict"], ["default: each line of standard input"]),
         (["evaluate"], ["--checkpoint", "--text"]),
         (["info"], ["Versions"]),
@@ -530,6 +556,16 @@ ERRORS = {
     "num_preds": (["predict", "-p", "a", "-n", "-1"], "num_preds is -1"),
     "temperature": (["predict", "-p", "a", "--temperature", "-1"], "temperature is"),
     "top_k": (["predict", "-p", "a", "--temperature", "1", "--top-k", "0"], "top_k"),
+    "top_p": (["predict", "-p", "a", "--temperature", "1", "--top-p", "0"], "top_p"),
+    "top_p NaN": (["predict", "-p", "a", "--top-p", "nan"], "top_p is nan; it must be"),
+    "top_k alone": (["predict", "-p", "a", "--top-k", "5"], "nothing is drawn"),
+    "top_p alone": (["predict", "-p", "a", "--top-p", "0.9"], "nothing is drawn"),
+    "no beam": (["predict", "-p", "a", "--beam-size", "0"], "beam_size is 0"),
+    "a wide beam": (["predict", "-p", "a", "--beam-size", "1001"], "from 1 to 1000"),
+    "a warm beam": (
+        ["predict", "-p", "a", "--beam-size", "3", "--temperature", "0.5"],
+        "a beam search draws nothing",
+    ),
     "seed": (["predict", "-p", "a", "--temperature", "1", "--seed", "-1"], "seed"),
     "infinite": (["predict", "-p", "a", "--temperature", "inf"], "a finite number"),
     "in a file": (["train", "-t", "{}/toy.txt", "-c", "{}/file/c"], "not a folder"),

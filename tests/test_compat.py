@@ -383,9 +383,11 @@ def test_repaired_clipping_leaves_out_a_parameter_without_a_gradient(book, theta
     assert Net.params[1].grad is None
 
 
-def test_model_with_an_untrained_parameter_trains_in_the_library(book, capsys):
+def test_model_with_an_untrained_parameter_trains_in_the_library(
+    book, capsys, frozen_cell
+):
     data, vocab = book.load_data_time_machine(**SMALL)
-    cell = CELLS["peephole_i"]
+    cell = CELLS[frozen_cell]
     net = book.RNNModelScratch(
         len(vocab), 8, cell.get_params, cell.init_state, cell.forward
     )

@@ -155,10 +155,10 @@ def test_file_in_the_data_folder_needs_no_network(folder):
 def test_splits_beyond_the_chapter_use_the_whole_book(folder):
     folder.mkdir()
     (folder / "timemachine.txt").write_bytes(BOOK)
-    train, valid, _ = d2l_lstm.load_time_machine_splits(
-        4, 5, num_train=12_000, num_valid=5_000
+    train, valid, test, _ = d2l_lstm.load_time_machine_splits(
+        4, 5, num_train=12_000, num_valid=4_000, num_test=1_000
     )
-    assert len(train.corpus) == 12_000 and len(valid.corpus) == 5_000
+    assert [len(part.corpus) for part in (train, valid, test)] == [12_000, 4_000, 1_000]
     assert d2l_lstm.normalize_text(BOOK.decode()).startswith(
         "".join(train.vocab.to_tokens(train.corpus.tolist()))
     )

@@ -139,8 +139,8 @@ def run(fast, epochs=5, cell="lstm", lr=1.0, num_hiddens=64, **options):
     """Some epochs as `make run` has them, smaller: perplexities, model."""
     random.seed(0)
     paddle.seed(0)
-    train_iter, valid_iter, vocab = d2l.load_time_machine_splits(
-        16, 20, num_train=2500, num_valid=1000
+    train_iter, valid_iter, _, vocab = d2l.load_time_machine_splits(
+        16, 20, num_train=2500, num_valid=1000, num_test=1000
     )
     net = d2l.scratch_model(cell, len(vocab), num_hiddens)
     history = d2l.train_ch8(
@@ -202,11 +202,11 @@ def test_random_minibatches_begin_with_a_fresh_state():
 
 
 @needs_mkl
-def test_parameters_that_are_frozen_stay():
-    net, (X, Y) = model("peephole_i"), minibatch(8, 5)
+def test_parameters_that_are_frozen_stay(frozen_cell):
+    net, (X, Y) = model(frozen_cell), minibatch(8, 5)
     before = [p.numpy().copy() for p in net.params]
     assert FastPath(net, False).epoch([(X, Y)], 1.0, 1.0) is not None
-    names = CELLS["peephole_i"].param_names
+    names = CELLS[frozen_cell].param_names
     moved = {n for n, p, b in zip(names, net.params, before) if (p.numpy() != b).any()}
     assert moved == set(names) - {"p_f", "p_o"}
 
@@ -405,7 +405,7 @@ def test_prediction_is_paddles_for_every_step(step, new_cells, monkeypatch):
 def test_plans_have_the_products_and_stages_of_the_equations():
     groups = {
         "rnn": [1], "lstm": [4], "gru": [2, 1], "gru_reset_after": [3],
-        "peephole": [4], "cifg": [3],
+        "peephole": [4], "peephole_i": [4], "cifg": [3],
     }  # fmt: skip
     for cell, sizes in groups.items():
         plan = cell_plan(CELLS[cell])

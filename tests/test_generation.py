@@ -1,6 +1,7 @@
 """Continuing a prefix."""
 
 import io
+import itertools
 import random
 import sys
 import types
@@ -11,6 +12,7 @@ import numpy as np
 import paddle
 import pytest
 from d2l_lstm import generation
+from d2l_lstm.models import evaluation_mode
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -64,6 +66,21 @@ class Constant:
 
     def begin_state(self, batch_size):
         return None
+
+
+class Watched:
+    """A model that notes how many tokens it is given at a time."""
+
+    def __init__(self, net):
+        self.net, self.sizes, self.rows = net, [], []
+
+    def __call__(self, X, state):
+        self.sizes.append(X.shape[1])
+        self.rows.append(X.shape[0])
+        return self.net(X, state)
+
+    def begin_state(self, batch_size):
+        return self.net.begin_state(batch_size)
 
 
 def greedy_by_hand(prefix, num_preds, net):
@@ -149,6 +166,260 @@ def test_the_unknown_token_is_never_emitted_even_with_the_largest_score(temperat
 
 
 # --------------------------------------------------------------------------------------
+# Beam search
+
+FEW = d2l.Vocab("ab c")
+
+
+def few(seed, cell="lstm", size=3.0):
+    """A model of four characters with opinions; every cell in `CELLS`."""
+    paddle.seed(seed)
+    net = d2l.scratch_model(cell, len(FEW), 4)
+    for p in net.params:
+        p.set_value(paddle.randn(p.shape) * size)
+    return net
+
+
+def few_layers(seed):
+    paddle.seed(seed)
+    net = d2l.RNNModel(nn.LSTM(len(FEW), 4, num_layers=2, time_major=True), len(FEW))
+    for p in net.parameters():
+        p.set_value(paddle.randn(p.shape) * 3)
+    return net
+
+
+def log_probability(text, net, vocab=FEW, prefix="a"):
+    return d2l.log_probabilities(prefix, text, net, vocab).sum()
+
+
+def every_text(length, vocab=FEW):
+    return map("".join, itertools.product(vocab.idx_to_token[1:], repeat=length))
+
+
+def reader_of(net, tokens, vocab=VOCAB):
+    reader = generation._reader(net, None)
+    return reader, generation._read_all(reader, vocab[list(tokens)])
+
+
+def test_a_beam_of_one_is_greedy(net):
+    greedy = d2l.predict_ch8("time", 30, net, VOCAB)
+    assert d2l.generate("time", 30, net, VOCAB, beam_size=1) == greedy
+    with evaluation_mode(net):
+        found = generation._search_beam(*reader_of(net, "time"), 30, 1)
+    assert VOCAB.decode(found) == greedy[4:]
+
+
+@pytest.mark.parametrize("kind", [few, few_layers])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_beam_that_is_wide_enough_finds_the_most_probable_text(kind, seed):
+    net = kind(seed)
+    best = max(every_text(4), key=lambda text: log_probability(text, net))
+    assert d2l.generate("a", 4, net, FEW, beam_size=4**3) == "a" + best
+
+
+def beam_by_definition(net, num_preds, width):
+    """Every prefix of a text read again from its beginning."""
+    beam = [""]
+    for _ in range(num_preds):
+        texts = [text + c for text in beam for c in FEW.idx_to_token[1:]]
+        beam = sorted(texts, key=lambda t: -log_probability(t, net))[:width]
+    return beam[0]
+
+
+@pytest.mark.parametrize("kind", [few, few_layers])
+@pytest.mark.parametrize("width", [2, 3, 7])
+def test_a_beam_search_is_that_of_the_definition(kind, width):
+    for seed in range(4):
+        net = kind(seed)
+        text = d2l.generate("a", 6, net, FEW, beam_size=width)
+        assert text == "a" + beam_by_definition(net, 6, width)
+
+
+def test_a_beam_finds_what_greedy_does_not():
+    """It need not: a wider beam is only exact if it is wide enough."""
+    gains = []
+    for seed in range(20):
+        net = few(seed, size=1.5)
+        texts = [d2l.generate("a", 8, net, FEW, beam_size=k)[1:] for k in (1, 900)]
+        greedy, best = (log_probability(text, net) for text in texts)
+        gains.append(best - greedy)
+    assert max(gains) > 0.1 and min(gains) > -1e-6
+
+
+class Chain:
+    """Scores of the next token that depend on the last alone: (V, V)."""
+
+    def __init__(self, scores):
+        self.scores = paddle.to_tensor(np.asarray(scores, dtype="float32"))
+
+    def __call__(self, X, state):
+        return self.scores[X.T.flatten()], state
+
+    def begin_state(self, batch_size):
+        return None
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    arrays(np.float32, (5, 5), elements=st.floats(-9, 9, width=32)),
+    st.integers(1, 5),
+    st.integers(2, 300),
+)
+def test_no_beam_finds_a_better_text_than_there_is(table, n, width):
+    """The best of a chain by Viterbi's algorithm: for every last token the best."""
+    logs = table[:, 1:].astype(float)
+    logs -= np.log(np.exp(logs).sum(1, keepdims=True))
+    best = logs[1]  # the prefix is the first character
+    for _ in range(n - 1):
+        best = (best[:, None] + logs[1:]).max(axis=0)
+    net, prefix = Chain(table), FEW.to_tokens(1)
+    text = d2l.generate(prefix, n, net, FEW, beam_size=width)[1:]
+    found = log_probability(text, net, prefix=prefix)
+    assert found <= best.max() + 1e-6
+    if width >= 4 ** (n - 1):
+        assert found == pytest.approx(best.max(), abs=1e-6)
+
+
+@pytest.mark.parametrize("width", [2, 5])
+def test_of_equal_texts_the_first_in_the_vocabulary_is_found(width):
+    net = Constant(np.zeros(len(VOCAB)))
+    text = d2l.generate("t", 6, net, VOCAB, beam_size=width)
+    assert text == "t" + 6 * VOCAB.to_tokens(1) == d2l.predict_ch8("t", 6, net, VOCAB)
+
+
+def test_the_unknown_token_is_in_no_beam():
+    y = np.zeros(len(VOCAB))
+    y[0] = 50
+    text = d2l.generate("t", 20, Constant(y), VOCAB, beam_size=900)
+    assert "<unk>" not in text and len(text) == 21
+
+
+@pytest.mark.parametrize("cell", d2l.CELLS)
+def test_both_ways_of_reading_find_the_same_beam(cell):
+    net = scratch(cell)
+    fast = d2l.generate("time", 12, net, VOCAB, beam_size=5)
+    known, place = generation._NumpyReader, generation._place(net)
+    assert type(generation._reader(net, place)) is known
+    watched = Watched(net)  # nobody's cell, so as written
+    assert type(generation._reader(watched, place)) is not known
+    assert d2l.generate("time", 12, watched, VOCAB, beam_size=5) == fast
+    assert set(watched.rows) == {1, 5}
+
+
+@pytest.mark.parametrize("small", [1, 2 * 8 * 8, 3 * 8 * 8])
+def test_a_beam_is_the_same_in_pieces(small, monkeypatch):
+    net = scratch()
+    wanted = d2l.generate("time", 12, net, VOCAB, beam_size=5)
+    monkeypatch.setattr(generation, "_SMALL", small)
+    assert d2l.generate("time", 12, net, VOCAB, beam_size=5) == wanted
+
+
+@pytest.mark.parametrize("kind", [nn.SimpleRNN, nn.GRU, nn.LSTM])
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "direction": "bidirect"}])
+def test_a_beam_goes_through_every_layer_of_paddle(kind, options):
+    net = layered(kind, **options)
+    text = d2l.generate("time", 10, net, VOCAB, beam_size=3)
+    assert text == d2l.generate("time", 10, net, VOCAB, beam_size=3)
+    assert text.startswith("time") and len(text) == 14
+
+
+def test_a_beam_leaves_random_numbers_and_modes_alone():
+    net = layered(num_layers=2, dropout=0.5)
+    net.train()
+    random.seed(1), np.random.seed(1), paddle.seed(1)
+    wanted = random.random(), np.random.rand(), paddle.rand([1]).item()
+    random.seed(1), np.random.seed(1), paddle.seed(1)
+    texts = {d2l.generate("time", 9, net, VOCAB, beam_size=3, seed=s) for s in (1, 2)}
+    assert (random.random(), np.random.rand(), paddle.rand([1]).item()) == wanted
+    assert len(texts) == 1 and all(layer.training for layer in net.sublayers(True))
+
+
+def test_a_beam_continues_a_text_of_words():
+    text = d2l.generate("the time", 4, scratch(vocab=WORDS), WORDS, beam_size=50)
+    assert len(text.split(" ")) == 6
+    assert d2l.generate("the", 0, scratch(vocab=WORDS), WORDS, beam_size=3) == "the"
+
+
+class Nested(Watched):
+    """A model whose state is a dictionary, and has a part that knows of no rows."""
+
+    def __call__(self, X, state):
+        scores, (H, C) = self.net(X, (state["H"], state["more"][0].T))
+        return scores, {"H": H, "more": [C.T, state["more"][1] + 1]}
+
+    def begin_state(self, batch_size):
+        H, C = self.net.begin_state(batch_size)
+        return {"H": H, "more": [C.T, paddle.zeros([3])]}
+
+
+def test_a_state_of_any_form_is_chosen_from_by_its_rows():
+    net = scratch()
+    wanted = d2l.generate("time", 12, net, VOCAB, beam_size=4)
+    assert d2l.generate("time", 12, Nested(net), VOCAB, beam_size=4) == wanted
+
+
+def test_a_state_that_changes_its_form_is_refused():
+    class Growing(Nested):
+        def __call__(self, X, state):
+            scores, state = super().__call__(X, state)
+            return scores, {**state, "again": state["H"]}
+
+    with pytest.raises(ValueError, match="another form") as error:
+        d2l.generate("time", 5, Growing(scratch()), VOCAB, beam_size=2)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_beam_of_scores_that_are_not_finite_is_an_error(bad):
+    for net in (scratch(), Watched(scratch())):
+        (net if hasattr(net, "params") else net.net).params[-1].set_value(
+            paddle.full([len(VOCAB)], bad)
+        )
+        with pytest.raises(ValueError, match="not finite"):
+            d2l.generate("time", 5, net, VOCAB, beam_size=3)
+
+
+@pytest.mark.parametrize("size", [3e38, -3e38])
+def test_a_beam_bears_the_largest_scores(size):
+    y = np.linspace(-size, size, len(VOCAB))
+    text = d2l.generate("t", 9, Constant(y), VOCAB, beam_size=3)
+    assert text == d2l.predict_ch8("t", 9, Constant(y), VOCAB)
+
+
+# --------------------------------------------------------------------------------------
+# How probable a text is
+
+
+def test_the_probabilities_of_all_texts_sum_to_one():
+    net = few(1)
+    total = sum(np.exp(log_probability(text, net)) for text in every_text(3))
+    assert total == pytest.approx(1)
+
+
+def test_a_text_is_as_probable_as_the_characters_one_by_one(net):
+    found = d2l.log_probabilities("time", " the", net, VOCAB)
+    for i, c in enumerate(" the"):
+        with evaluation_mode(net):
+            _, y = reader_of(net, "time" + " the"[:i])
+        p = d2l.next_token_probabilities(y[0])[VOCAB[c]]
+        assert found[i] == pytest.approx(np.log(p), abs=1e-4)
+    assert d2l.log_probabilities("time", list(" the"), net, VOCAB).tolist() == [*found]
+
+
+def test_what_a_model_does_not_know_it_never_writes():
+    found = d2l.log_probabilities("time", "t7e", scratch(), VOCAB)
+    assert np.isfinite(found).tolist() == [True, False, True]
+    assert d2l.log_probabilities("time", "", scratch(), VOCAB).shape == (0,)
+
+
+def test_words_are_tokens_too():
+    net = scratch(vocab=WORDS)
+    one = d2l.log_probabilities("the", "time was here", net, WORDS)
+    two = d2l.log_probabilities(["the"], ["time", "was", "here"], net, WORDS)
+    assert one.shape == (3,) and one.tolist() == two.tolist()
+
+
+# --------------------------------------------------------------------------------------
 # The distribution
 
 scores = arrays(np.float32, st.integers(3, 30), elements=st.floats(-50, 50, width=32))
@@ -195,10 +466,95 @@ def test_temperature_one_is_the_softmax_without_the_unknown_token(y):
     np.testing.assert_allclose(p[1:], exp / exp.sum(), rtol=1e-9)
 
 
-@pytest.mark.parametrize(("temperature", "top_k"), [(-1.0, None), (1.0, 0)])
-def test_a_distribution_that_cannot_be_is_refused(temperature, top_k):
+@pytest.mark.parametrize(
+    "settings", [(-1.0,), (1.0, 0), (1.0, None, 0.0), (1.0, None, 1.1), (1, None, "1")]
+)
+def test_a_distribution_that_cannot_be_is_refused(settings):
     with pytest.raises(ValueError):
-        d2l.next_token_probabilities(np.arange(4.0), temperature, top_k)
+        d2l.next_token_probabilities(np.arange(4.0), *settings)
+
+
+shares = st.floats(0, 1, exclude_min=True, allow_subnormal=False)
+
+
+@settings(deadline=None)
+@given(scores, st.floats(0.05, 20), st.none() | st.integers(1, 40), shares)
+def test_top_p_keeps_the_fewest_best_tokens_that_reach_it(y, temperature, top_k, p):
+    before = d2l.next_token_probabilities(y, temperature, top_k)
+    after = d2l.next_token_probabilities(y, temperature, top_k, p)
+    kept = after > 0
+    if p < 1:
+        possible = before[before > 0]
+        fewest = 1 + np.sum(np.sort(possible)[::-1].cumsum()[:-1] < p - 1e-12)
+        assert kept.sum() == fewest
+    assert kept.any() and not kept[0] and after.sum() == pytest.approx(1)
+    assert before[kept].min() >= before[~kept & (before > 0)].max(initial=0)
+    assert before[kept].sum() >= p - 1e-9
+    assert before[kept].sum() - before[kept].min() < p or kept.sum() == 1
+    np.testing.assert_allclose(after[kept], before[kept] / before[kept].sum())
+
+
+@given(scores, st.floats(0.05, 20), st.none() | st.integers(1, 40))
+def test_top_p_of_one_changes_no_bit(y, temperature, top_k):
+    plain = d2l.next_token_probabilities(y, temperature, top_k)
+    everything = d2l.next_token_probabilities(y, temperature, top_k, 1.0)
+    assert plain.tobytes() == everything.tobytes()
+    assert d2l.next_token_probabilities(y, temperature, top_k, 1).tobytes() == (
+        plain.tobytes()
+    )
+
+
+@given(scores, shares, shares)
+def test_a_larger_top_p_keeps_what_a_smaller_one_keeps(y, p, q):
+    small, large = (d2l.next_token_probabilities(y, 1, None, x) for x in sorted((p, q)))
+    assert (large[small > 0] > 0).all()
+
+
+def test_top_p_is_taken_at_the_temperature():
+    y = np.log([1e-9, 0.5, 0.3, 0.2])
+    assert np.count_nonzero(d2l.next_token_probabilities(y, 1.0, None, 0.75)) == 2
+    assert np.count_nonzero(d2l.next_token_probabilities(y, 9.0, None, 0.75)) == 3
+    assert np.count_nonzero(d2l.next_token_probabilities(y, 0.1, None, 0.75)) == 1
+
+
+def test_top_p_is_taken_of_what_top_k_has_left():
+    y = np.log([1e-9, 0.4, 0.3, 0.2, 0.1])
+    alone = d2l.next_token_probabilities(y, 1.0, None, 0.5)
+    both = d2l.next_token_probabilities(y, 1.0, 2, 0.5)  # 0.4 of 0.7 is more than half
+    assert np.flatnonzero(alone).tolist() == [1, 2]
+    assert np.flatnonzero(both).tolist() == [1]
+
+
+@pytest.mark.parametrize("tokens", [3, 7, 10, 27])
+def test_top_p_of_equal_tokens_keeps_the_first_ones_to_rounding(tokens):
+    for k in range(1, tokens + 1):
+        p = d2l.next_token_probabilities(np.zeros(tokens + 1), 1.0, None, k / tokens)
+        assert np.flatnonzero(p).tolist() == list(range(1, k + 1))
+
+
+def test_a_distribution_of_many_tokens_needs_little_memory():
+    p = d2l.next_token_probabilities(np.arange(200_000.0), 0)
+    assert p[-1] == 1 and p.sum() == 1
+
+
+def test_drawing_from_everything_is_drawing(net):
+    settings = {"temperature": 0.8, "seed": 3}
+    plain = d2l.generate("time", 40, net, VOCAB, **settings)
+    assert d2l.generate("time", 40, net, VOCAB, **settings, top_p=1.0) == plain
+    assert d2l.generate("time", 40, net, VOCAB, **settings, top_p=1) == plain
+
+
+def test_a_temperature_may_be_any_number():
+    for one in (2**70, 1e308, 5e-324, np.float32(0.5), np.int64(2), True):
+        text = d2l.generate("time", 5, scratch(), VOCAB, temperature=one, seed=0)
+        assert len(text) == 9
+
+
+@pytest.mark.parametrize("temperature", [0.1, 1.0, 50.0])
+def test_the_smallest_top_p_is_greedy_at_any_temperature(net, temperature):
+    settings = {"temperature": temperature, "top_p": 1e-9}
+    text = d2l.generate("time", 15, net, VOCAB, **settings)
+    assert text == d2l.predict_ch8("time", 15, net, VOCAB)
 
 
 # --------------------------------------------------------------------------------------
@@ -304,12 +660,27 @@ def test_a_prefix_may_be_longer_than_any_text():
         ({"top_k": -2}, "top_k is -2"),
         ({"temperature": float("inf")}, "a finite number, 0 or more"),
         ({"temperature": "hot"}, "temperature is hot"),
+        ({"temperature": 10**400}, "temperature is 1000"),
+        ({"temperature": np.float32("inf")}, "temperature is inf"),
         ({"num_preds": 2.5}, "num_preds is 2.5"),
         ({"num_preds": "5"}, "num_preds is 5; it must be a whole number from 0"),
         ({"temperature": 1.0, "top_k": 1.5}, "top_k is 1.5"),
         ({"seed": -1}, "seed is -1; it must be a whole number from 0 to 4294967295"),
         ({"seed": 2**32}, "seed is 4294967296"),
         ({"seed": 0.5}, "seed is 0.5"),
+        ({"temperature": 1.0, "top_p": 0}, "top_p is 0; it must be a number above 0"),
+        ({"temperature": 1.0, "top_p": 1.5}, "top_p is 1.5"),
+        ({"temperature": 1.0, "top_p": float("nan")}, "top_p is nan"),
+        ({"temperature": 1.0, "top_p": "much"}, "top_p is much"),
+        ({"beam_size": 0}, "beam_size is 0; it must be a whole number from 1 to 1000"),
+        ({"beam_size": 2**64}, f"beam_size is {2**64}"),
+        ({"beam_size": 2.5}, "beam_size is 2.5"),
+        ({"beam_size": None}, "beam_size is None"),
+        ({"top_k": 5}, "top_k is 5 and temperature 0, at which nothing is drawn"),
+        ({"top_p": 0.9}, "top_p is 0.9 and temperature 0"),
+        ({"beam_size": 3, "top_k": 5}, "top_k is 5 and temperature 0"),
+        ({"beam_size": 3, "temperature": 0.5}, "beam_size is 3 and temperature 0.5"),
+        ({"beam_size": 3, "temperature": 1.0, "top_p": 0.5}, "give one of the two"),
     ],
 )
 def test_a_value_out_of_range_is_named(options, named):
@@ -433,20 +804,6 @@ def test_a_vocabulary_of_the_books_own_library_will_do(book):
 
 # --------------------------------------------------------------------------------------
 # Long prefixes, long texts, devices
-
-
-class Watched:
-    """A model that notes how many tokens it is given at a time."""
-
-    def __init__(self, net):
-        self.net, self.sizes = net, []
-
-    def __call__(self, X, state):
-        self.sizes.append(X.shape[1])
-        return self.net(X, state)
-
-    def begin_state(self, batch_size):
-        return self.net.begin_state(batch_size)
 
 
 def test_a_long_prefix_is_read_in_pieces(monkeypatch):

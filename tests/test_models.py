@@ -129,8 +129,8 @@ def test_scratch_model_takes_a_device_or_none(cell):
 
 
 @pytest.mark.parametrize("device", [None, paddle.CPUPlace()])
-def test_scratch_parameters_are_leaves_that_get_gradients(device):
-    net = d2l_lstm.scratch_model("peephole_i", 6, 4, device)
+def test_scratch_parameters_are_leaves_that_get_gradients(device, frozen_cell):
+    net = d2l_lstm.scratch_model(frozen_cell, 6, 4, device)
     Y, _ = net(tokens(6, 2, 3), net.begin_state(2))
     Y.sum().backward()
     for name, param in d2l_lstm.parameters_of(net).items():
@@ -377,14 +377,14 @@ def test_layers_that_make_no_stack_are_refused(layers, named):
         d2l_lstm.RNNStack(*layers(d2l_lstm.ScratchLayer))
 
 
-def test_scratch_layer_starts_with_the_weights_of_the_cell():
+def test_scratch_layer_starts_with_the_weights_of_the_cell(frozen_cell):
     paddle.seed(3)
     expected = d2l_lstm.get_peephole_params(5, 4)[:-2]
     paddle.seed(3)
-    layer = d2l_lstm.ScratchLayer("peephole_fo", 5, 4)
+    layer = d2l_lstm.ScratchLayer(frozen_cell, 5, 4)
     for param, value in zip(layer.parameters(), expected, strict=True):
         np.testing.assert_array_equal(param, value)
-    assert layer.p_i.stop_gradient and not layer.p_f.stop_gradient
+    assert layer.p_f.stop_gradient and not layer.p_i.stop_gradient
 
 
 # --------------------------------------------------------------------------------------

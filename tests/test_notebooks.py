@@ -15,31 +15,53 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 sys.path.insert(0, str(ROOT / "tools"))
-from execute_notebooks import code_hash, execute  # noqa: E402
+import execute_notebooks  # noqa: E402
+from execute_notebooks import code_hash, execute, quote_results  # noqa: E402
 
 # What decides the running time, made small.
 SMALL = {
     "01": dict(num_draws=200, num_epochs=2),
-    "02": dict(num_epochs=6, num_hiddens=32, num_carry_steps=50, num_gate_steps=60),
-    "03": dict(
-        num_hiddens=64,
-        num_epochs=3,
-        num_epochs_deep=2,
-        num_same=2,
-        timing_rounds=2,
-        sizes=[8, 16],
-        sizes_rounds=1,
+    "02": dict(
+        num_epochs=6,
+        num_hiddens=32,
+        num_carry_steps=50,
+        num_gate_steps=60,
+        num_seeds=2,
+        num_epochs_small=2,
+        num_places=20,
+        num_preds=20,
     ),
-    "04": dict(num_epochs=2, num_seeds=2),
+    "03": dict(
+        num_hiddens=32,
+        num_same=2,
+        sizes=[8, 16],
+        rounds=6,
+        num_hiddens_small=16,
+        seeds=[3, 4],
+        num_epochs=5,
+        num_epochs_deep=2,
+    ),
+    "04": dict(
+        num_epochs=20,
+        num_seeds=2,
+        num_hiddens=12,
+        num_nets=2,
+        num_clocks=2,
+        num_rounds=3,
+        num_shapes=3,
+    ),
     "05": dict(
-        num_hiddens=16, num_epochs=2, num_seeds=2, speed_sizes=[16], speed_rounds=1
+        num_hiddens=16,
+        num_epochs=10,
+        num_seeds=2,
+        speed_sizes=[8],
+        speed_rounds=6,
+        amounts=[3000, 6000],
+        amounts_epochs=[3, 2],
+        num_hiddens_amounts=16,
     ),
     "06": dict(
-        num_epochs=2,
-        num_epochs_short=2,
-        num_prefixes=3,
-        num_preds=100,
-        num_samples=2,
+        milestones=[1, 2], num_loop_prefixes=3, num_loop_preds=100, num_prefixes=3
     ),
 }
 CLAIMS = {
@@ -107,6 +129,36 @@ def test_outputs_belong_to_the_cells_and_to_one_fresh_run(path):
     )
     counts = [c.execution_count for c in code_cells(notebook)]
     assert counts == list(range(1, len(counts) + 1))
+
+
+@each_notebook
+def test_numbers_and_findings_in_the_prose_are_those_of_the_run(path):
+    assert quote_results(read(path)) == [], "make execute, or write the sentence anew"
+
+
+def test_executing_puts_numbers_into_the_prose_and_names_what_is_contradicted(
+    tmp_path, monkeypatch
+):
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [
+        nbformat.v4.new_markdown_cell("**CPU minutes:** 9"),
+        nbformat.v4.new_code_cell(
+            "import d2l_lstm as d2l; d2l.result(one=1, two=2)\n"
+            "import time\nwhile time.process_time() < 5: pass"
+        ),
+        nbformat.v4.new_markdown_cell("It is 7<!-- two / one:.1f -->. <!-- if one -->"),
+        nbformat.v4.new_markdown_cell("One is more. <!-- if one > two -->"),
+    ]
+    path = tmp_path / "00_small.ipynb"
+    nbformat.write(notebook, path)
+    minutes, contradicted = execute(path)
+    assert contradicted == ["cell 3: no longer true: one > two."]
+    assert (
+        read(path).cells[2].source == "It is 2.0<!-- two / one:.1f -->. <!-- if one -->"
+    )
+    assert (
+        0 < minutes < 5 and f"**CPU minutes:** {minutes}" in read(path).cells[0].source
+    )
 
 
 @each_notebook
@@ -249,6 +301,23 @@ def test_kernels_have_no_network(tmp_path):
             kernel_name="python3",
             progress_bar=False,
         )
+
+
+def test_docstrings_and_comments_make_no_output_old(tmp_path, monkeypatch):
+    monkeypatch.setattr(execute_notebooks, "NOTEBOOKS", tmp_path / "notebooks")
+    (tmp_path / "d2l_lstm").mkdir()
+    module = tmp_path / "d2l_lstm" / "cells.py"
+    hashes = []
+    for code in ('def f(x):\n    "A."\n    return x', "def f(x): return x  # b"):
+        module.write_text(code)
+        hashes.append(execute_notebooks.package_hash())
+    module.write_text("def f(x): return -x")
+    assert hashes[0] == hashes[1] != execute_notebooks.package_hash()
+
+
+def test_part_one_takes_fifteen_minutes_of_processor_time_at_most():
+    part_one = [path for path in NOTEBOOKS if path.name < "07"]
+    assert sum(read(path).metadata.d2l_lstm.minutes for path in part_one) <= 15
 
 
 def test_all_notebooks_of_part_one_are_there():

@@ -10,6 +10,7 @@ import numpy as np
 import paddle
 import pytest
 from d2l_lstm import drawing, plotting
+from d2l_lstm.plotting import LiveFigure
 from d2l_lstm.progress import LiveLine, Progress
 from matplotlib import pyplot as plt
 
@@ -171,7 +172,7 @@ def test_several_histories_show_what_is_asked_for():
     runs = {"lstm": history(), "gru": history()}
     axes = d2l.plot_history(runs)
     assert [x for x, _ in lines(axes)] == [[2, 4], [2, 4]]
-    assert [text.get_text() for text in axes.get_legend().texts] == ["lstm", "gru"]
+    assert [text.get_text() for text in axes.get_legend().texts] == ["LSTM", "GRU"]
     axes = d2l.plot_history(runs, what="train_perplexity", axes=plt.subplots()[1])
     assert [x for x, _ in lines(axes)] == [[1, 2, 3, 4]] * 2
 
@@ -212,15 +213,41 @@ def test_what_is_faded_has_another_colour():
     assert d.axes.texts[0].get_color() != d.axes.texts[1].get_color()
 
 
-def test_the_lstm_fades_less_from_stage_to_stage():
+@pytest.mark.parametrize(
+    ("draw", "stages"), [(drawing.draw_lstm, 4), (drawing.draw_gru, 3)]
+)
+def test_a_cell_fades_less_from_stage_to_stage(draw, stages):
     faded = []
-    for stage in (1, 2, 3, 4):
-        axes = drawing.draw_lstm(stage).axes
+    for stage in range(1, stages + 1):
+        axes = draw(stage).axes
         faded.append(sum(t.get_color() == drawing.FADED for t in axes.texts))
-    assert faded == sorted(faded, reverse=True) and len(set(faded)) == 4
+    assert faded == sorted(faded, reverse=True) and len(set(faded)) == stages
     assert faded[-1] == 0
-    with pytest.raises(ValueError, match="stage is 5"):
-        drawing.draw_lstm(5)
+    with pytest.raises(ValueError, match=f"stage is {stages + 1}"):
+        draw(stages + 1)
+
+
+def test_the_lines_of_the_lstm_are_numbered_where_they_are_drawn():
+    plain = drawing.draw_lstm().axes
+    axes = drawing.draw_lstm(numbers=True).axes
+    shown = [(t.get_text(), t.get_position()) for t in axes.texts]
+    assert [text for text, _ in shown[len(plain.texts) :]] == list("123456")
+    at = dict(shown)
+    for number, name in zip("1234", ("I", "F", "O", r"\tilde{\mathbf{C}}")):
+        label = at[rf"$\mathbf{{{name}}}_t$" if len(name) == 1 else f"${name}_t$"]
+        assert abs(at[number][0] - label[0]) < 0.8  # below its box
+    assert len(axes.patches) == len(plain.patches) + 6
+
+
+def test_an_unrolled_network_has_a_column_a_character():
+    d = drawing.draw_unrolled("a b", " bc")
+    texts = [t.get_text() for t in d.axes.texts if t.get_text()]
+    assert [t for t in texts if len(t) == 1] == ["a", "␣", "␣", "b", "b", "c"]
+    assert sum(t == r"$\tanh$" for t in texts) == len(d.axes.patches) == 3
+    assert r"$\mathbf{H}_0$" in texts and r"$\mathbf{S}_3$" in texts
+    for read, predicted in (("", ""), ("ab", "a")):
+        with pytest.raises(ValueError, match="as many"):
+            drawing.draw_unrolled(read, predicted)
 
 
 def animated():
@@ -236,7 +263,9 @@ FIGURES = {
     "history": lambda: d2l.plot_history(history()).figure,
     "heat map": lambda: d2l.text_heatmap(np.eye(3), "a b", list("ifo")).figure,
     "diagram": lambda: a_diagram().axes.figure,
-    "lstm": lambda: drawing.draw_lstm(2).axes.figure,
+    "lstm": lambda: drawing.draw_lstm(2, numbers=True).axes.figure,
+    "unrolled": lambda: drawing.draw_unrolled("th", "he").axes.figure,
+    "gru": lambda: drawing.draw_gru(2).axes.figure,
 }
 
 
@@ -423,6 +452,14 @@ def test_progress_without_a_standard_error_is_no_matter(monkeypatch, capsys):
     assert history.stopped == "finished"
 
 
+def test_the_curve_of_a_run_has_the_yardsticks(monkeypatch, capsys):
+    monkeypatch.setattr("d2l_lstm.progress.in_notebook", lambda: True)
+    monkeypatch.setattr(LiveFigure, "show", lambda *_: None)
+    progress = Progress(10, yardsticks={"5-grams": 5.3})
+    progress.close(history(), None, [])
+    assert [t.get_text() for t in progress.figure.axes[0].texts] == ["5-grams"]
+
+
 def test_a_resumed_run_starts_its_bar_where_it_stopped(capsys):
     progress = Progress(10, done=4)
     assert progress.bar.n == 4 and progress.bar.total == 10
@@ -431,3 +468,68 @@ def test_a_resumed_run_starts_its_bar_where_it_stopped(capsys):
     progress.close(history(), None, [])
     out, err = capsys.readouterr()
     assert "4/10" in err and out.startswith("finished after 4 epochs")
+
+
+# --------------------------------------------------------------------------------------
+# The same thing looks the same everywhere
+
+
+def test_every_cell_has_a_look_of_its_own():
+    kinds = [(d2l.look(c)["color"], str(d2l.look(c)["linestyle"])) for c in d2l.CELLS]
+    assert len(set(kinds)) == len(kinds)
+
+
+def test_a_name_without_a_look_is_refused():
+    with pytest.raises(ValueError, match="no look for 'lstmm'; there are lstm, gru"):
+        d2l.look("lstmm")
+
+
+def test_curves_of_cells_have_the_look_of_the_cell():
+    (line, other) = d2l.plot_history({"gru": history(), "mine": history()}).lines
+    kind = d2l.look("gru")
+    assert (line.get_color(), line.get_linestyle()) == (
+        kind["color"],
+        kind["linestyle"],
+    )
+    assert (line.get_label(), other.get_label()) == ("GRU", "mine")
+
+
+def overlaps(texts, renderer):
+    boxes = [text.get_window_extent(renderer) for text in texts if text.get_text()]
+    return [
+        (a, b) for i, a in enumerate(boxes) for b in boxes[i + 1 :] if a.overlaps(b)
+    ]
+
+
+@pytest.mark.parametrize("low", [1, 4.9, 6.8, 7, 9])
+@pytest.mark.parametrize("high", [9.5, 11, 28, 300, 1e5])
+def test_numbers_of_a_perplexity_axis_never_collide(low, high):
+    run = d2l.History()
+    for value in (low, high):
+        run.add(value, None, 1, 1)
+    axes = d2l.plot_history(run)
+    axes.figure.canvas.draw()
+    labels = axes.get_yticklabels(which="both")
+    inside = [t for t in labels if axes.get_ylim()[0] <= t.get_position()[1]]
+    inside = [t for t in inside if t.get_position()[1] <= axes.get_ylim()[1]]
+    assert len(inside) >= 2
+    assert not overlaps(inside, axes.figure.canvas.get_renderer())
+
+
+def test_yardsticks_are_named_beside_the_axes_without_collision():
+    yardsticks = {"3-grams": 6.92, "4-grams": 5.57, "5-grams": 5.27, "6-grams": 5.26}
+    axes = d2l.plot_history(history(), yardsticks=yardsticks)
+    axes.figure.canvas.draw()
+    renderer = axes.figure.canvas.get_renderer()
+    assert {text.get_text() for text in axes.texts} == set(yardsticks)
+    assert not overlaps(axes.texts, renderer)
+    frame = axes.get_window_extent(renderer)
+    assert all(t.get_window_extent(renderer).x0 >= frame.x1 for t in axes.texts)
+    low, high = axes.get_ylim()
+    assert all(low < value < high for value in yardsticks.values())
+
+
+def test_a_run_that_is_all_infinite_can_still_be_drawn():
+    run = d2l.History()
+    run.add(float("inf"), None, 1, 1)
+    d2l.plot_history(run).figure.canvas.draw()

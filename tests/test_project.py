@@ -111,8 +111,9 @@ def test_the_package_needs_no_more_than_it_declares():
     sources = [p.read_text(encoding="utf-8") for p in (ROOT / "d2l_lstm").rglob("*.py")]
     modules = {m for source in sources for m in imported_modules(source)}
     # IPython and matplotlib_inline are there where a notebook runs, d2l for compat, and
-    # numba with what it is made of in an extra.
+    # numba with what it is made of, pyspellchecker and scipy in an extra.
     optional = {"IPython", "matplotlib_inline", "d2l", "numba", "llvmlite"}
+    optional |= {"spellchecker", "scipy"}
     modules -= set(sys.stdlib_module_names) | optional
     where, declared = packages_distributions(), required()
     for module in sorted(modules - {"d2l_lstm", "d2l_lstm_command"}):
@@ -229,7 +230,9 @@ def test_pretrained_model_is_the_chapters_lstm():
         35,
         10000,
     )
-    _, valid_iter, vocab = d2l_lstm.load_time_machine_splits(32, 35)
+    _, valid_iter, _, vocab = d2l_lstm.load_time_machine_splits(
+        32, 35, num_valid=5000, num_test=1000
+    )
     assert vocab.idx_to_token == saved.vocab.idx_to_token
     measured = d2l_lstm.evaluate_perplexity(saved.net, valid_iter)
     assert measured == pytest.approx(history.valid_perplexity[-1], rel=1e-3)

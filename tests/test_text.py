@@ -746,25 +746,27 @@ def test_the_digest_is_computed_once_and_in_little_memory(monkeypatch):
 # Splits
 
 
-def test_splits_are_ten_thousand_characters_and_the_next_five_thousand():
-    train, valid, vocab = d2l_lstm.load_time_machine_splits(32, 35)
+def test_splits_are_ten_thousand_characters_and_twice_the_next_three_thousand():
+    train, valid, test, vocab = d2l_lstm.load_time_machine_splits(32, 35)
     corpus, whole_vocab = d2l_lstm.load_corpus_time_machine()
     assert train.corpus.tolist() == corpus[:10_000].tolist()
-    assert valid.corpus.tolist() == corpus[10_000:15_000].tolist()
+    assert valid.corpus.tolist() == corpus[10_000:13_000].tolist()
+    assert test.corpus.tolist() == corpus[13_000:16_000].tolist()
     assert vocab.idx_to_token == whole_vocab.idx_to_token
-    assert train.vocab is valid.vocab is vocab
+    assert train.vocab is valid.vocab is test.vocab is vocab
 
 
-def test_validation_measures_the_same_tokens_every_time():
-    _, valid, _ = d2l_lstm.load_time_machine_splits(32, 35, use_random_iter=True)
-    first = as_lists(valid)
-    assert first == as_lists(valid)
-    assert sum(len(row) for X, _ in first for row in X) == 4_999 // 32 * 32
+def test_validation_and_test_measure_the_same_tokens_every_time():
+    _, *parts, _ = d2l_lstm.load_time_machine_splits(32, 35, use_random_iter=True)
+    for part in parts:
+        first = as_lists(part)
+        assert first == as_lists(part)
+        assert sum(len(row) for X, _ in first for row in X) == 2_999 // 32 * 32
 
 
 @pytest.mark.parametrize("use_random_iter", [False, True])
 def test_training_part_is_cut_as_the_book_cuts_it(use_random_iter):
-    train, _, _ = d2l_lstm.load_time_machine_splits(32, 35, use_random_iter)
+    train, *_ = d2l_lstm.load_time_machine_splits(32, 35, use_random_iter)
     whole, _ = d2l_lstm.load_data_time_machine(32, 35, use_random_iter)
     random.seed(1)
     expected = as_lists(whole)

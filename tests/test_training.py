@@ -215,12 +215,12 @@ def test_resuming_the_run_of_another_model_is_refused_in_one_sentence(other, tmp
     assert same(weights(net), before)
 
 
-def test_resuming_a_cell_with_the_same_shapes_is_refused(tmp_path):
+def test_resuming_a_cell_with_the_same_shapes_is_refused(tmp_path, frozen_cell):
     file = tmp_path / "run.safetensors"
     net = d2l.scratch_model("peephole", len(VOCAB), 8)
     train(net, 1, checkpoint=file)
     with pytest.raises(CheckpointError):
-        other = d2l.scratch_model("peephole_i", len(VOCAB), 8)
+        other = d2l.scratch_model(frozen_cell, len(VOCAB), 8)
         train(other, 2, checkpoint=file, resume=True)
 
 
@@ -394,6 +394,27 @@ def test_patience_puts_back_the_best_weights_at_the_end_of_a_run_too():
     assert measured == pytest.approx(history.best_valid_perplexity, rel=1e-6)
 
 
+def test_a_callback_can_keep_the_weights_of_the_best_epoch():
+    class KeepBest(d2l.Callback):
+        epochs = 0
+
+        def epoch(self, run, scheduled):
+            self.epochs += 1
+            if run.history.best_epoch == run.history.epochs[-1]:
+                self.weights = run.weights
+
+    net, kept = make(), KeepBest()
+    lr = lambda epoch: 1.0 if epoch < 2 else -0.2  # noqa: E731
+    history = train(net, 4, lr=lr, validate=True, valid_every=1, callbacks=[kept])
+    assert kept.epochs == 4 and history.best_epoch < 4
+    last = d2l.evaluate_perplexity(net, data()[1])
+    assert last > history.best_valid_perplexity
+    for param, best in zip(net.params, kept.weights.values()):
+        param.set_value(best)
+    measured = d2l.evaluate_perplexity(net, data()[1])
+    assert measured == pytest.approx(history.best_valid_perplexity, rel=1e-6)
+
+
 def test_validation_does_not_change_the_training():
     net, validated = make("concise"), make("concise")
     train(net, 3)
@@ -505,8 +526,8 @@ def test_clipping_reaches_the_parameters_of_a_layer():
     assert sum(squares) == pytest.approx(1, rel=1e-5)
 
 
-def test_a_frozen_parameter_is_neither_clipped_nor_updated():
-    net = d2l.scratch_model("peephole_i", len(VOCAB), 8)
+def test_a_frozen_parameter_is_neither_clipped_nor_updated(frozen_cell):
+    net = d2l.scratch_model(frozen_cell, len(VOCAB), 8)
     train(net, 1)
     moved = {name: bool(w.any()) for name, w in weights(net).items() if name[0] == "p"}
     assert moved == {"p_i": True, "p_f": False, "p_o": False}

@@ -5,7 +5,7 @@ Shapes as in `cells.core`; the peephole weights p_i, p_f and p_o are vectors, (h
 
 from __future__ import annotations
 
-from .core import CELLS, define, gates, initial_params
+from .core import define, gates
 from .functions import sigmoid, tanh
 
 
@@ -22,6 +22,54 @@ def peephole_step(X, state, params):
     H, C = state
     I = sigmoid(X @ W_xi + H @ W_hi + p_i * C + b_i)
     F = sigmoid(X @ W_xf + H @ W_hf + p_f * C + b_f)
+    C_tilde = tanh(X @ W_xc + H @ W_hc + b_c)
+    C = F * C + I * C_tilde
+    O = sigmoid(X @ W_xo + H @ W_ho + p_o * C + b_o)
+    H = O * tanh(C)
+    return H, C
+
+
+def peephole_i_step(X, state, params):
+    """An LSTM whose input gate, alone, sees the cell as it was.
+
+    Source: as `peephole_step`, two of its three peepholes left out.
+    """
+    W_xi, W_hi, b_i, W_xf, W_hf, b_f, W_xo, W_ho, b_o, W_xc, W_hc, b_c, p_i = params
+    H, C = state
+    I = sigmoid(X @ W_xi + H @ W_hi + p_i * C + b_i)
+    F = sigmoid(X @ W_xf + H @ W_hf + b_f)
+    O = sigmoid(X @ W_xo + H @ W_ho + b_o)
+    C_tilde = tanh(X @ W_xc + H @ W_hc + b_c)
+    C = F * C + I * C_tilde
+    H = O * tanh(C)
+    return H, C
+
+
+def peephole_f_step(X, state, params):
+    """An LSTM whose forget gate, alone, sees the cell as it was.
+
+    Source: as `peephole_step`, two of its three peepholes left out.
+    """
+    W_xi, W_hi, b_i, W_xf, W_hf, b_f, W_xo, W_ho, b_o, W_xc, W_hc, b_c, p_f = params
+    H, C = state
+    I = sigmoid(X @ W_xi + H @ W_hi + b_i)
+    F = sigmoid(X @ W_xf + H @ W_hf + p_f * C + b_f)
+    O = sigmoid(X @ W_xo + H @ W_ho + b_o)
+    C_tilde = tanh(X @ W_xc + H @ W_hc + b_c)
+    C = F * C + I * C_tilde
+    H = O * tanh(C)
+    return H, C
+
+
+def peephole_o_step(X, state, params):
+    """An LSTM whose output gate, alone, sees the cell as it has just become.
+
+    Source: as `peephole_step`, two of its three peepholes left out.
+    """
+    W_xi, W_hi, b_i, W_xf, W_hf, b_f, W_xo, W_ho, b_o, W_xc, W_hc, b_c, p_o = params
+    H, C = state
+    I = sigmoid(X @ W_xi + H @ W_hi + b_i)
+    F = sigmoid(X @ W_xf + H @ W_hf + b_f)
     C_tilde = tanh(X @ W_xc + H @ W_hc + b_c)
     C = F * C + I * C_tilde
     O = sigmoid(X @ W_xo + H @ W_ho + p_o * C + b_o)
@@ -59,45 +107,17 @@ def peephole_cifg_step(X, state, params):
     return H, C
 
 
-_PEEPHOLE = gates("ifoc") + " p_i p_f p_o"
-
-
-def get_peephole_params(vocab_size, num_hiddens, peepholes="ifo"):
-    """The LSTM's parameters, the peephole weights p_i, p_f, p_o (h,), W_hq and b_q.
-
-    Peephole weights start at 0, so that the cell starts as the LSTM with the same
-    random numbers.
-
-    Args:
-        peepholes: which gates look at the cell. One that is left out stays at 0: it is
-            not trained.
-
-    Raises:
-        ValueError: for another letter than i, f and o.
-    """
-    if set(peepholes) - set("ifo"):
-        raise ValueError(f"peepholes is {peepholes!r}; it may have i, f and o only.")
-    names = CELLS["peephole"].param_names
-    params = initial_params(names, vocab_size, num_hiddens)
-    for name, param in zip(names, params):
-        param.stop_gradient = name in _left_out(peepholes)
-    return params
-
-
-def _left_out(peepholes: str) -> tuple[str, ...]:
-    return tuple(f"p_{gate}" for gate in "ifo" if gate not in peepholes)
-
-
-_, init_peephole_state, peephole = define(
-    "peephole", peephole_step, _PEEPHOLE, "H C", get_params=get_peephole_params
+# Peephole weights start at 0: the cell starts as the LSTM with the same random numbers.
+_LSTM = gates("ifoc")
+get_peephole_params, init_peephole_state, peephole = define(
+    "peephole", peephole_step, f"{_LSTM} p_i p_f p_o", "H C"
 ).functions
+define("peephole_i", peephole_i_step, f"{_LSTM} p_i", "H C")
+define("peephole_f", peephole_f_step, f"{_LSTM} p_f", "H C")
+define("peephole_o", peephole_o_step, f"{_LSTM} p_o", "H C")
 get_cifg_params, init_cifg_state, cifg = define(
     "cifg", cifg_step, gates("ioc"), "H C"
 ).functions
 get_peephole_cifg_params, init_peephole_cifg_state, peephole_cifg = define(
     "peephole_cifg", peephole_cifg_step, gates("ioc") + " p_i p_o", "H C"
 ).functions
-for _some in ("i", "f", "o", "if", "io", "fo"):
-    define(
-        f"peephole_{_some}", peephole_step, _PEEPHOLE, "H C", frozen=_left_out(_some)
-    )

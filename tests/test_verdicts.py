@@ -1,0 +1,338 @@
+"""The rules of the verdicts, on made-up numbers for every outcome."""
+
+import math
+import random
+
+import d2l_lstm as d2l
+import numpy as np
+import pytest
+from d2l_lstm import verdicts
+from d2l_lstm.experiments import MARGIN, Interval, outcome, t_interval
+from d2l_lstm.timing import MedianInterval
+
+YES, LIMITS, NO = "holds", "holds with limits", "does not hold"
+
+# C01 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "near", "verdict"),
+    [
+        (0, 0.002, YES),
+        (0, 0.01, YES),
+        (0, 0.63, LIMITS),
+        (0, math.nan, LIMITS),
+        (1e-9, 0, NO),
+        (0.2, 1, NO),
+    ],
+)
+def test_c01_asks_of_gates_near_their_ends_too(change, near, verdict):
+    assert verdicts.c01(change, near) == verdict
+
+
+def test_c01_a_change_that_is_no_number_is_a_change():
+    assert verdicts.c01(math.nan, 0) == NO
+
+
+# C02 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seen", "off", "moved", "verdict"),
+    [
+        (0, 0, 0, YES),
+        (0.01, 0.02, 0.05, YES),
+        (0.01, 0.02, 0.8, LIMITS),
+        (0.2, 0.02, 0.05, NO),
+        (0.01, 0.2, 0.05, NO),
+        (0.2, 0.2, 0.8, NO),
+        (math.nan, 0, 0, NO),
+        (0, math.nan, 0, NO),
+    ],
+)
+def test_c02_the_cell_is_hidden_kept_and_not_updated(seen, off, moved, verdict):
+    assert verdicts.c02(seen, off, moved) == verdict
+
+
+# C03 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gates", "hidden", "at_a_limit", "verdict"),
+    [
+        ((0.002, 0.999), 0.99, 0, YES),
+        ((0.0, 0.999), 0.99, 3, LIMITS),
+        ((0.1, 1.0), 0.99, 1, LIMITS),
+        ((0.1, 0.9), 1.0, 1, LIMITS),
+        ((-0.1, 0.9), 0.9, 0, NO),
+        ((0.1, 1.1), 0.9, 0, NO),
+        ((0.1, 0.9), 1.2, 0, NO),
+    ],
+)
+def test_c03_the_ends_are_not_inside(gates, hidden, at_a_limit, verdict):
+    assert verdicts.c03(gates, hidden, at_a_limit) == verdict
+
+
+# C04 ----------------------------------------------------------------------------------
+
+FASTER, SLOWER = MedianInterval(2, 1.8, 2.2), MedianInterval(0.9, 0.8, 0.95)
+UNSURE = MedianInterval(1.1, 0.9, 1.3)
+MOST, LITTLE = MedianInterval(0.9, 0.8, 1), MedianInterval(0.3, 0.2, 0.4)
+OPEN = MedianInterval(0.5, 0.4, 0.6)
+ANYTHING = MedianInterval(1, -math.inf, math.inf)
+
+
+@pytest.mark.parametrize(
+    "speedup, share, verdict",
+    [
+        ([FASTER, FASTER], [MOST, MOST], "holds"),
+        ([FASTER, FASTER], [MOST, LITTLE], "holds with limits"),
+        ([FASTER, SLOWER], [MOST, MOST], "holds with limits"),
+        ([FASTER, UNSURE], [MOST, MOST], "holds with limits"),
+        ([FASTER, FASTER], [OPEN, LITTLE], "holds with limits"),
+        ([FASTER, FASTER], [ANYTHING, ANYTHING], "holds with limits"),
+        ([FASTER, FASTER], [OPEN, OPEN], "holds with limits"),
+        ([FASTER, FASTER], [LITTLE, LITTLE], "does not hold"),
+        ([SLOWER, SLOWER], [MOST, MOST], "does not hold"),
+        ([UNSURE, FASTER], [MOST, LITTLE], "does not hold"),
+    ],
+)
+def test_c04_asks_for_speed_and_for_its_cause(speedup, share, verdict):
+    sizes = [16, 256]
+    assert verdicts.c04(dict(zip(sizes, speedup)), dict(zip(sizes, share))) == verdict
+
+
+@pytest.mark.parametrize(
+    "speedup, share, found",
+    [
+        (FASTER, MOST, "borne out"),
+        (FASTER, OPEN, "open"),
+        (FASTER, LITTLE, "fails"),
+        (UNSURE, MOST, "fails"),
+        (SLOWER, MOST, "fails"),
+    ],
+)
+def test_c04_says_which_sizes_bear_it_out(speedup, share, found):
+    assert verdicts.c04_at(speedup, share) == found
+
+
+# C05 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "numbers, verdict",
+    [
+        ((1e-7, 1e-15, 1.0, 1e-7), "holds"),
+        ((1e-7, 1e-15, 2.0, 1e-7), "holds with limits"),
+        ((1e-7, 1e-15, 1.0, 0.01), "holds with limits"),
+        ((1e-7, 1e-15, 1.0, 9e-4), "holds with limits"),
+        ((1e-2, 1e-15, 1.0, 1e-7), "does not hold"),
+        ((1e-7, 1e-7, 1.0, 1e-7), "does not hold"),
+        ((math.nan, 1e-15, 1.0, 1e-7), "does not hold"),
+    ],
+)
+def test_c05_asks_for_equal_results_and_then_for_equal_training(numbers, verdict):
+    assert verdicts.c05(*numbers) == verdict
+
+
+# C06, C07 -----------------------------------------------------------------------------
+
+DIFFERENCES = {  # in units of the margin
+    "equivalent": (-0.5, 0.9),
+    "better": (-3, -0.1),
+    "worse": (0.1, 3),
+    "cannot tell": (-0.5, 1.1),
+}
+
+
+def difference(name):
+    low, high = (MARGIN * end for end in DIFFERENCES[name])
+    interval = Interval(low, (low + high) / 2, high)
+    assert outcome(interval) == name
+    return interval
+
+
+@pytest.mark.parametrize("rule", [verdicts.c06, verdicts.c07])
+@pytest.mark.parametrize(
+    ("one", "other", "verdict"),
+    [
+        ("equivalent", "equivalent", "holds"),
+        ("better", "equivalent", "holds"),
+        ("better", "better", "holds"),
+        ("worse", "worse", "does not hold"),
+        ("worse", "equivalent", "holds with limits"),
+        ("worse", "better", "holds with limits"),
+        ("cannot tell", "equivalent", "holds with limits"),
+        ("cannot tell", "better", "holds with limits"),
+        ("cannot tell", "worse", "holds with limits"),
+        ("cannot tell", "cannot tell", "holds with limits"),
+    ],
+)
+def test_c06_and_c07_ask_for_no_loss_in_both_comparisons(rule, one, other, verdict):
+    assert rule(difference(one), difference(other)) == verdict
+    assert rule(difference(other), difference(one)) == verdict
+
+
+@pytest.mark.parametrize("rule", [verdicts.c06, verdicts.c07])
+def test_c06_and_c07_depend_on_the_margin(rule):
+    equivalent = difference("equivalent")
+    assert rule(equivalent, equivalent, margin=MARGIN / 2) == "holds with limits"
+
+
+# C08 ----------------------------------------------------------------------------------
+
+FASTER, NOISE, SLOWER = (
+    MedianInterval(1.2, 1.1, 1.3),
+    MedianInterval(1.1, 0.9, 1.3),
+    MedianInterval(0.8, 0.7, 0.9),
+)
+
+
+def test_pace_is_noise_where_the_interval_reaches_across_one():
+    assert [verdicts.pace(r) for r in (FASTER, NOISE, SLOWER)] == [
+        "faster",
+        "noise",
+        "slower",
+    ]
+    assert (
+        verdicts.pace(MedianInterval(1.2, 1.0, 1.3))
+        == verdicts.pace(MedianInterval(0.9, 0.8, 1.0))
+        == "noise"
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "multiplications", "speeds", "verdict"),
+    [
+        (0.75, 0.76, [FASTER, FASTER], "holds"),
+        (0.75, 0.76, [FASTER, NOISE], "holds with limits"),
+        (0.75, 0.76, [FASTER, SLOWER], "holds with limits"),
+        (0.75, 0.76, [NOISE, NOISE], "does not hold"),
+        (0.75, 0.76, [SLOWER, NOISE], "does not hold"),
+        (1.0, 0.76, [FASTER, FASTER], "does not hold"),
+        (0.75, 1.1, [FASTER, FASTER], "does not hold"),
+    ],
+)
+def test_c08_asks_for_less_of_everything(parameters, multiplications, speeds, verdict):
+    assert verdicts.c08(parameters, multiplications, speeds) == verdict
+
+
+# C09 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "verdict"),
+    [
+        (["worse"] * 4, "holds"),
+        (["worse"] * 3 + ["equivalent"], "holds with limits"),
+        (["worse"] * 3 + ["better"], "holds with limits"),
+        (["worse"] * 3 + ["cannot tell"], "holds with limits"),
+        (["cannot tell"] * 4, "holds with limits"),
+        (["equivalent"] * 3 + ["cannot tell"], "holds with limits"),
+        (["equivalent"] * 4, "does not hold"),
+        (["better"] * 4, "does not hold"),
+        (["equivalent", "better"], "does not hold"),
+    ],
+)
+def test_c09_asks_for_a_worse_gru_in_every_comparison(outcomes, verdict):
+    assert verdicts.c09([difference(name) for name in outcomes]) == verdict
+
+
+def test_c09_depends_on_the_margin():
+    assert (
+        verdicts.c09([difference("equivalent")], margin=MARGIN / 2)
+        == "holds with limits"
+    )
+
+
+# C10 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("training", "test", "best_test", "verdict"),
+    [
+        (1.1, 7.5, 7.9, YES),
+        (1.1, 11.0, 7.9, YES),
+        (1.1, 42.0, 7.9, LIMITS),
+        (1.5, 7.5, 7.9, NO),
+        (5.0, 42.0, 7.9, NO),
+        (math.nan, 1, 1, NO),
+    ],
+)
+def test_c10_a_low_perplexity_has_to_be_one_of_unseen_text(
+    training, test, best_test, verdict
+):
+    assert verdicts.c10(training, test, best_test) == verdict
+
+
+# C11 ----------------------------------------------------------------------------------
+
+
+def around(mean, half=0.05):
+    return Interval(mean - half, mean, mean + half)
+
+
+@pytest.mark.parametrize(
+    ("words", "copied", "repeated", "verdict"),
+    [
+        (0.0, 0.0, 0.0, "holds"),
+        (0.2, -0.3, -0.1, "holds"),  # more words, fewer copies than the author
+        (-0.04, 0.04, 0.04, "holds"),
+        (-0.2, 0.0, 0.0, "does not hold"),
+        (0.0, 0.2, 0.0, "does not hold"),
+        (0.0, 0.0, 0.2, "does not hold"),
+        (0.2, 0.2, -0.1, "does not hold"),
+        (-0.1, 0.0, 0.0, "holds with limits"),
+        (0.0, 0.1, 0.0, "holds with limits"),
+        (0.0, 0.0, 0.06, "holds with limits"),
+        (0.0, 0.1, 0.2, "does not hold"),
+    ],
+)
+def test_c11_asks_for_words_that_are_neither_copied_nor_repeated(
+    words, copied, repeated, verdict
+):
+    assert verdicts.c11(around(words), around(copied), around(repeated)) == verdict
+
+
+def test_c11_of_few_prefixes_cannot_tell_and_does_not_say_that_it_holds():
+    endless = t_interval([0.0])
+    assert verdicts.c11(endless, endless, endless) == "holds with limits"
+    assert (
+        verdicts.c11(around(0, 0.09), around(0, 0.11), around(0)) == "holds with limits"
+    )
+
+
+BOOK = "".join(d2l.read_time_machine())
+SEEN, TEST = BOOK[:10000], BOOK[13000:16000]
+AUTHOR = [TEST[i : i + 100] for i in range(0, 3000, 100)]
+WORDS = d2l.english_words() | set(SEEN.split())
+
+
+def judged(texts):
+    pairs = zip(texts, AUTHOR)
+    both = [[d2l.text_shares(t, SEEN, WORDS) for t in pair] for pair in pairs]
+    differences = np.array([np.subtract(*pair) for pair in both])
+    return verdicts.c11(*map(t_interval, differences.T))
+
+
+def letters(weights):
+    draw = random.Random(1)
+    return ["".join(draw.choices(*weights, k=100)) for _ in AUTHOR]
+
+
+@pytest.mark.parametrize(
+    ("texts", "verdict"),
+    [
+        (letters([SEEN]), "does not hold"),
+        (letters(["abcdefghijklmnopqrstuvwxyz "]), "does not hold"),
+        ([" " * 100] * 30, "does not hold"),
+        ([(" an" * 40)[:100]] * 30, "does not hold"),
+        ([(" the thing the time traveller" * 9)[:100]] * 30, "does not hold"),
+        ([SEEN[i : i + 100] for i in range(0, 3000, 100)], "does not hold"),
+        (AUTHOR, "holds"),
+        ([BOOK[i : i + 100] for i in range(10000, 13000, 100)], "holds"),
+    ],
+    ids="letters uniform spaces an loop recited author elsewhere".split(),
+)
+def test_c11_lets_only_the_author_pass(texts, verdict):
+    assert judged(texts) == verdict
