@@ -532,4 +532,6 @@ def test_yardsticks_are_named_beside_the_axes_without_collision():
 def test_a_run_that_is_all_infinite_can_still_be_drawn():
     run = d2l.History()
     run.add(float("inf"), None, 1, 1)
-    d2l.plot_history(run).figure.canvas.draw()
+    axes = d2l.plot_history(run)
+    axes.figure.canvas.draw()
+    assert lines(axes) == [([1], [float("inf")])]
