@@ -1,8 +1,9 @@
 """The rules by which claims are judged: numbers of a run in, a verdict out.
 
-A rule is written down before the run. It is a pure function, and is tested on made-up
-numbers for every outcome: a verdict that cannot come out otherwise is none. The
-verdicts are those of `claims.VERDICTS`.
+A rule stands before the run that is shown. Trial runs had been seen before some of them
+took their present form (C02, C04, C06, C07, C11); the notebooks of the last three say
+so. A rule is a pure function, and is tested on made-up numbers for every outcome: a
+verdict that cannot come out otherwise is none. The verdicts are `claims.VERDICTS`.
 """
 
 from __future__ import annotations
