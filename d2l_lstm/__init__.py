@@ -93,6 +93,7 @@ from .models import (
     RNNModelScratch,
     RNNStack,
     ScratchLayer,
+    SequenceModel,
     cell_name,
     num_parameters,
     parameters_of,
@@ -123,6 +124,14 @@ from .plotting import (
 from .progress import LiveLine
 from .results import result
 from .snapshots import History
+from .tasks import (
+    TaskLoader,
+    accuracy,
+    adding,
+    class_errors,
+    squared_errors,
+    temporal_order,
+)
 from .text import (
     Vocab,
     count_corpus,

@@ -213,8 +213,11 @@ class RNNStack(nn.LayerList):
         return inputs, concat_states(last_states, *form)
 
 
-def recurrent_layer(layer, num_inputs: int):
+def recurrent_layer(layer, num_inputs: int | None = None):
     """A layer that is used like `nn.LSTM`: `nn.RNN`, `nn.BiRNN` or a cell in a stack.
+
+    Args:
+        num_inputs: how many it has to take, if that is known.
 
     Raises:
         ValueError: for a layer that is not recurrent, not time-major, or for another
@@ -227,7 +230,7 @@ def recurrent_layer(layer, num_inputs: int):
             f"{type(layer).__name__} is no recurrent layer that a model can use; take "
             "nn.SimpleRNN, nn.GRU, nn.LSTM (without proj_size) or an RNNStack."
         )
-    if layer.input_size != num_inputs:
+    if num_inputs is not None and layer.input_size != num_inputs:
         raise ValueError(
             f"the recurrent layer takes {layer.input_size} inputs, and the vocabulary "
             f"has {num_inputs} tokens."
@@ -273,6 +276,34 @@ class RNNModel(nn.Layer):
         shape = [layers, batch_size, self.num_hiddens]
         state = tuple(paddle.zeros(shape) for _ in range(self.rnn.state_components))
         return state if len(state) > 1 else state[0]
+
+
+class SequenceModel(nn.Layer):
+    """A recurrent layer that reads a sequence, and gives one answer at its end.
+
+    Args:
+        rnn_layer: as for `RNNModel`.
+        num_outputs: numbers of an answer: 1 for a regression, the number of classes for
+            a classification.
+
+    Call with X (num_steps, batch_size, d), and `sequence_length` (batch_size,) if they
+    differ; returns (batch_size, num_outputs): numbers, or scores of the classes, from
+    the last hidden state of the top layer (of both directions, if there are two).
+    """
+
+    def __init__(self, rnn_layer, num_outputs: int):
+        super().__init__()
+        check_whole("num_outputs", num_outputs, 1)
+        self.rnn = recurrent_layer(rnn_layer)
+        self.linear = nn.Linear(
+            self.rnn.hidden_size * self.rnn.num_directions, num_outputs
+        )
+
+    def forward(self, X, sequence_length=None):
+        _, state = self.rnn(X, None, sequence_length)
+        H = state[0] if self.rnn.state_components > 1 else state
+        H = H[-self.rnn.num_directions :]  # (directions, batch_size, h)
+        return self.linear(paddle.concat(list(H), axis=-1))
 
 
 @contextmanager

@@ -413,3 +413,41 @@ def test_parameters_of_a_scratch_model_have_the_names_of_the_book():
     net = d2l_lstm.scratch_model("gru", 6, 4)
     assert tuple(d2l_lstm.parameters_of(net)) == CELLS["gru"].param_names
     assert d2l_lstm.parameters_of(net)["W_xr"] is net.params[3]
+
+
+# --------------------------------------------------------------------------------------
+# One answer at the end of a sequence
+
+
+@pytest.mark.parametrize("directions", ["forward", "bidirect"])
+@pytest.mark.parametrize("kind", [nn.SimpleRNN, nn.GRU, nn.LSTM])
+def test_an_answer_is_the_output_layer_of_the_last_states_of_the_top_layer(
+    kind, directions
+):
+    layer = kind(3, 5, num_layers=2, direction=directions, time_major=True)
+    net = d2l_lstm.SequenceModel(layer, 4)
+    X = paddle.randn([7, 2, 3])
+    Y, _ = layer(X)  # (7, 2, 5 * directions)
+    ends = (
+        Y[-1]
+        if directions == "forward"
+        else paddle.concat([Y[-1, :, :5], Y[0, :, 5:]], 1)
+    )
+    np.testing.assert_allclose(net(X).numpy(), net.linear(ends).numpy(), atol=1e-6)
+
+
+def test_an_answer_does_not_depend_on_what_comes_after_a_sequence_has_ended():
+    net = d2l_lstm.SequenceModel(nn.LSTM(3, 5, time_major=True), 1)
+    X, lengths = paddle.randn([7, 2, 3]), paddle.to_tensor([4, 7])
+    short = net(X[:4, :1])
+    np.testing.assert_allclose(net(X, lengths)[:1].numpy(), short.numpy(), atol=1e-6)
+    assert abs(net(X)[:1].numpy() - short.numpy()).max() > 1e-4
+
+
+def test_a_cell_of_ones_own_answers_too_and_what_is_no_layer_is_refused():
+    net = d2l_lstm.SequenceModel(d2l_lstm.ScratchLayer("peephole", 3, 5), 2)
+    assert net(paddle.randn([7, 4, 3])).shape == [4, 2]
+    with pytest.raises(ValueError, match="Linear is no recurrent layer"):
+        d2l_lstm.SequenceModel(nn.Linear(3, 5), 2)
+    with pytest.raises(ValueError, match="num_outputs is 0"):
+        d2l_lstm.SequenceModel(nn.GRU(3, 5, time_major=True), 0)

@@ -1,0 +1,127 @@
+"""Problems with a known answer that ask for memory, made as many as are wanted.
+
+    X, y = adding(batch_size, num_steps, rng)
+
+X is (num_steps, batch_size, d): time first, as recurrent layers here read it. What has
+to be remembered lies far from the end, where the answer is asked for.
+
+    net = SequenceModel(nn.LSTM(2, 64, time_major=True), num_outputs=1)
+    train_iter = TaskLoader(adding, batch_size=50, num_steps=100, num_batches=20)
+    history = fit(net, train_iter, squared_errors, num_epochs, lr=0.01, optimizer=...)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import paddle
+from paddle.nn.functional import cross_entropy, mse_loss
+
+from .text import check_whole
+
+
+def adding(batch_size: int, num_steps: int, rng: np.random.Generator):
+    """Add the two numbers, of many, that are marked.
+
+    At each step an input has a number, uniform in [0, 1), and a mark. The mark is 1 at
+    one step of the first half and at one of the second half, and 0 elsewhere. The
+    answer is the sum of the two marked numbers: the constant 1 has a mean squared error
+    of 1/6.
+
+    Returns:
+        X (num_steps, batch_size, 2), float32, and y (batch_size, 1), float32.
+
+    Raises:
+        ValueError: for fewer than 2 steps.
+
+    Source: Hochreiter & Schmidhuber 1997, experiment 4, in the form of Arjovsky,
+    Shah & Bengio 2016.
+    """
+    check_whole("num_steps", num_steps, 2)
+    rows = np.arange(batch_size)
+    X = np.zeros((num_steps, batch_size, 2), "float32")
+    X[:, :, 0] = rng.random((num_steps, batch_size), "float32")
+    first = rng.integers(0, num_steps // 2, batch_size)
+    second = rng.integers(num_steps // 2, num_steps, batch_size)
+    X[first, rows, 1] = X[second, rows, 1] = 1
+    y = X[first, rows, 0] + X[second, rows, 0]
+    return X, y[:, None]
+
+
+def temporal_order(batch_size: int, num_steps: int, rng: np.random.Generator):
+    """Tell in which order two symbols came, of many that mean nothing.
+
+    Symbols 0 to 3 mean nothing; symbols 4 and 5 come twice in all: once between steps
+    T/10 and 2T/10, once between 5T/10 and 6T/10, each time one of the two. The answer
+    is the class 2a + b, where a says whether the first was symbol 5, b the second.
+
+    Returns:
+        X (num_steps, batch_size, 6), one-hot float32, and y (batch_size,), int64, from
+        0 to 3, all as likely.
+
+    Raises:
+        ValueError: for fewer than 10 steps.
+
+    Source: Hochreiter & Schmidhuber 1997, experiment 6a, without its symbols for begin
+    and end: all sequences are as long.
+    """
+    check_whole("num_steps", num_steps, 10)
+    rows, T = np.arange(batch_size), num_steps
+    symbols = rng.integers(0, 4, (T, batch_size))
+    which = rng.integers(0, 2, (2, batch_size))
+    for a, (begin, end) in zip(which, ((T // 10, T // 5), (T // 2, 6 * T // 10))):
+        symbols[rng.integers(begin, end, batch_size), rows] = 4 + a
+    return np.eye(6, dtype="float32")[symbols], 2 * which[0] + which[1]
+
+
+class TaskLoader:
+    """Minibatches of a task, new ones each time they are read.
+
+    Args:
+        task: (batch_size, num_steps, rng) to X and y, as the functions of this module.
+        batch_size, num_steps: n and T.
+        num_batches: minibatches until the loader ends; what `fit` calls an epoch.
+        seed: of the loader's own random numbers, drawn on from one reading to the next.
+            What is drawn does not depend on how it is cut into epochs.
+
+    Yields X and y as tensors.
+    """
+
+    def __init__(self, task: Callable, batch_size, num_steps, num_batches, seed=0):
+        check_whole("batch_size", batch_size, 1)
+        check_whole("num_batches", num_batches, 1)
+        self.task, self.sizes, self.num_batches = (
+            task,
+            (batch_size, num_steps),
+            num_batches,
+        )
+        self._rng = np.random.default_rng(seed)
+
+    def __len__(self):
+        return self.num_batches
+
+    def __iter__(self):
+        for _ in range(self.num_batches):
+            X, y = self.task(*self.sizes, self._rng)
+            yield paddle.to_tensor(X), paddle.to_tensor(y)
+
+
+def squared_errors(net, data):
+    """For `fit`: the mean squared error of each minibatch, and its size."""
+    for X, y in data:
+        yield mse_loss(net(X), y), len(y)
+
+
+def class_errors(net, data):
+    """For `fit`: the mean cross-entropy (nats) of each minibatch, and its size."""
+    for X, y in data:
+        yield cross_entropy(net(X), y), len(y)
+
+
+def accuracy(net, data) -> float:
+    """The share of examples for which the class with the highest score is right."""
+    right, count = 0, 0
+    for X, y in data:
+        right, count = right + int((net(X).argmax(1) == y).sum()), count + len(y)
+    return right / count
