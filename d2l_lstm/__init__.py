@@ -17,7 +17,7 @@ with _warnings.catch_warnings():
 # Paddle shows the INFO messages of every library; this one comes at the first start.
 _logging.getLogger("matplotlib.font_manager").setLevel(_logging.WARNING)
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 from .batches import (
     SeqDataLoader,
@@ -70,7 +70,7 @@ from .checkpoints import (
 )
 from .claims import claim
 from .corpora import load_large_corpus
-from .devices import try_gpu
+from .devices import flush_denormals, try_gpu
 from .download import DownloadError, fetch_time_machine
 from .drawing import Diagram, draw_gru, draw_lstm, draw_unrolled
 from .environment import environment_report
@@ -124,11 +124,14 @@ from .plotting import (
 from .progress import LiveLine
 from .results import result
 from .snapshots import History
+from .stepper import StepThrough, step_through
 from .tasks import (
     TaskLoader,
     accuracy,
     adding,
     class_errors,
+    equal_counts,
+    farthest_count,
     squared_errors,
     temporal_order,
 )

@@ -5,7 +5,7 @@ Matplotlib, which takes a second to import, is imported by the first drawing onl
 
 from __future__ import annotations
 
-from .plotting import use_svg_display
+from .plotting import COLOURS, use_svg_display
 
 DARK, LIGHT = "#1b3a6b", "#dbe7f5"
 FADED = "#c9ced6"
@@ -243,3 +243,87 @@ def draw_gru(stage: int = 3, axes=None) -> Diagram:
     d.arrow((8.4, 4.35), (8.4, 5.1), faded=state)
     d.arrow((8.7, 5.4), (12, 5.4), faded=state)
     return d.text(11.7, 5.8, r"$\mathbf{H}_t$", faded=state)
+
+
+# Of `draw_backward`, in units: the sums with the functions behind them, one above the
+# other; what stands between the old cell and the loss; the numbers of the way back.
+_LAYERS = (  # height, function, symbol and name of the sum, of the result
+    (4.8, r"$\sigma$", "$A_f$", "A_f", "$F$", "F"),
+    (3.4, r"$\sigma$", "$A_i$", "A_i", "$I$", "I"),
+    (2.0, "tanh", "$A_c$", "A_c", r"$\tilde{C}$", "C_tilde"),
+    (0.6, r"$\sigma$", "$A_o$", "A_o", "$O$", "O"),
+)
+_TOP = (  # place, symbol, name
+    (6.5, "$C_{t-1}$", "C_old"),
+    (11.05, r"$F\,C_{t-1}$", "kept"),
+    (14.4, "$C$", "C"),
+    (18.15, r"$\tanh C$", "tanh_C"),
+    (21.2, "$H$", "H"),
+)
+_TAGS = (
+    (23.2, 6.95), (19.8, 6.9), (16.2, 7.2), (12.8, 6.9), (9.3, 6.9), (6.6, 5.42),
+    (2.6, 5.4),
+)  # fmt: skip
+
+
+def draw_backward(values, gradients, axes=None) -> Diagram:
+    """The computation graph of one unit of an LSTM at one step, up to the loss.
+
+    Each line has its value above it, and below it, slanted, the derivative of the loss
+    with respect to that value. Numbers in circles count the way back from the loss to
+    the weight `w_hf` of the forget gate, 1 to 7.
+
+    Args:
+        values: name to number: the sums `A_f`, `A_i`, `A_c` and `A_o` in front of the
+            functions, `F`, `I`, `C_tilde` and `O` behind them, the old cell `C_old`,
+            the two parts `kept` and `new` of the new cell, `C`, `tanh_C` and `H`; and
+            `w_hf`, by which `A_f` has the old hidden state.
+        gradients: the same names.
+        axes: where to draw; by default a figure of its own.
+
+    Raises:
+        ValueError: if a number is missing.
+
+    Source: after the equations of d2l, "Long Short-Term Memory (LSTM)".
+    """
+    names = [name for *_, name in _TOP] + ["new", "w_hf"]
+    names += [name for layer in _LAYERS for name in (layer[3], layer[5])]
+    missing = [n for n in names if n not in values or n not in gradients]
+    if missing:
+        raise ValueError(f"there is no value or no gradient of {', '.join(missing)}.")
+    d = Diagram(width=24.3, height=7.5, scale=0.44, axes=axes)
+
+    def edge(x, y, symbol, name):
+        value, gradient = f"{values[name]:.2f}", f"{gradients[name]:.3f}"
+        d.text(x, y + 0.36, f"{symbol} {value.replace('-', '−')}", size=9)
+        style = {"size": 9, "color": COLOURS[1], "style": "italic"}
+        d.text(x, y - 0.36, gradient.replace("-", "−"), **style)
+
+    for y, function, symbol, name, result, result_name in _LAYERS:
+        d.arrow((4.1, y), (5.9, y)).box(6.6, y, function, width=1.4)
+        edge(4.9, y, symbol, name)
+        edge(12.8 if name == "A_o" else 8.2, y, result, result_name)
+    # the forget gate's sum; all others begin with theirs
+    d.arrow((0.5, 4.8), (2.3, 4.8)).op(2.6, 4.8, r"$\odot$").arrow(
+        (2.9, 4.8), (3.5, 4.8)
+    )
+    d.op(3.8, 4.8, "+").arrow((2.6, 3.8), (2.6, 4.5)).arrow((3.8, 5.55), (3.8, 5.1))
+    d.text(2.6, 3.45, "$H_{t-1}$", size=9).text(3.9, 5.88, r"$x\,w_{xf} + b_f$", size=9)
+    edge(1.4, 4.8, "$w_{hf}$", "w_hf")
+    # from the old cell to the new one
+    d.arrow((4.1, 6.3), (9, 6.3)).op(9.3, 6.3, r"$\odot$")
+    d.arrow((7.3, 4.8), (9.3, 4.8), (9.3, 6.0)).arrow((9.6, 6.3), (12.5, 6.3))
+    d.arrow((7.3, 3.4), (9.3, 3.4), (9.3, 3.0)).op(9.3, 2.7, r"$\odot$")
+    d.arrow((7.3, 2.0), (9.3, 2.0), (9.3, 2.4))
+    d.arrow((9.6, 2.7), (12.8, 2.7), (12.8, 6.0)).op(12.8, 6.3, "+")
+    # from there to the loss
+    d.arrow((13.1, 6.3), (15.6, 6.3)).op(16.2, 6.3, "tanh", radius=0.6)
+    d.arrow((16.8, 6.3), (19.5, 6.3)).op(19.8, 6.3, r"$\odot$")
+    d.arrow((7.3, 0.6), (19.8, 0.6), (19.8, 6.0))
+    d.arrow((20.1, 6.3), (22.3, 6.3)).box(23.2, 6.3, "loss", width=1.8)
+    for x, symbol, name in _TOP:
+        edge(x, 6.3, symbol, name)
+    edge(11.1, 2.7, r"$I\,\tilde{C}$", "new")
+    for number, place in enumerate(_TAGS, 1):
+        d.tag(*place, str(number))
+    return d

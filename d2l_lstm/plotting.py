@@ -34,6 +34,9 @@ _LOOKS = {
     "peephole_o": ("peephole O", COLOURS[3], STYLES[5]),
     "cifg": ("CIFG", COLOURS[4], STYLES[4]),
     "peephole_cifg": ("peephole CIFG", COLOURS[6], STYLES[5]),
+    "lstm_relu_gates": ("LSTM, ReLU gates", COLOURS[5], STYLES[3]),
+    "lstm_hard_sigmoid": ("LSTM, hard sigmoid", COLOURS[5], STYLES[1]),
+    "lstm_sigmoid_candidate": ("LSTM, σ candidate", COLOURS[5], STYLES[5]),
     "training": ("training", COLOURS[0], STYLES[0]),
     "validation": ("validation", COLOURS[1], STYLES[1]),
     "test": ("test", COLOURS[2], STYLES[2]),
@@ -105,6 +108,11 @@ def draw_yardsticks(axes, yardsticks: dict[str, float]) -> None:
     """
     from matplotlib.transforms import blended_transform_factory
 
+    ends = [
+        *axes.get_ylim(),
+        *(v * k for v in yardsticks.values() for k in (1 / 1.06, 1.06)),
+    ]
+    axes.set_ylim(min(ends), max(ends))  # a name far outside would leave no room
     axes.figure.canvas.draw()
     beside = blended_transform_factory(axes.transAxes, axes.transData)
     size = 8

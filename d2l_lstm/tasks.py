@@ -8,6 +8,8 @@ to be remembered lies far from the end, where the answer is asked for.
     net = SequenceModel(nn.LSTM(2, 64, time_major=True), num_outputs=1)
     train_iter = TaskLoader(adding, batch_size=50, num_steps=100, num_batches=20)
     history = fit(net, train_iter, squared_errors, num_epochs, lr=0.01, optimizer=...)
+
+Strings of equal counts are for a language model, which is asked at every step.
 """
 
 from __future__ import annotations
@@ -125,3 +127,69 @@ def accuracy(net, data) -> float:
     for X, y in data:
         right, count = right + int((net(X).argmax(1) == y).sum()), count + len(y)
     return right / count
+
+
+END = "|"  # of a string of equal counts
+
+
+def equal_counts(numbers, symbols: str = "ab") -> list[str]:
+    """Strings with as many of each symbol: aabb for 2, aaabbb for 3.
+
+    They are filled up with end marks, `|`, to one length: that of the longest and one
+    end mark. From the second symbol on each symbol follows from those before it: how
+    many were the first has to be counted, and counted down.
+
+    Args:
+        numbers: how many of each symbol, one number a string, each at least 1.
+        symbols: in their order, `"ab"` or `"abc"`; none twice, and not the end mark.
+
+    Raises:
+        ValueError: for other numbers or symbols.
+
+    Source: Gers & Schmidhuber 2001, "LSTM recurrent networks learn simple context-free
+    and context-sensitive languages".
+    """
+    numbers = list(numbers)
+    if not numbers:
+        raise ValueError("numbers is empty; give how many of each symbol, from 1 on.")
+    for number in numbers:
+        check_whole("a number of symbols", number, 1)
+    if len(symbols) < 2 or len({*symbols, END}) != len(symbols) + 1:
+        raise ValueError(
+            f"symbols is {symbols!r}; give two or more, none twice and none of them "
+            f"{END!r}, which ends a string."
+        )
+    length = len(symbols) * max(numbers) + 1
+    strings = ("".join(symbol * n for symbol in symbols) for n in numbers)
+    return [string.ljust(length, END) for string in strings]
+
+
+def farthest_count(net, vocab, symbols: str = "ab", most: int = 100) -> int:
+    """How far a language model counts: the largest N for which 1, 2, … N are all right.
+
+    A string is right if, from its second symbol on, the next symbol is at every step
+    the one with the highest score, up to and with the end mark.
+
+    Args:
+        net: as `RNNModelScratch`; it starts from zeros at each string.
+        vocab: of the symbols and the end mark.
+        symbols: see `equal_counts`.
+        most: the largest number that is tried.
+
+    Returns:
+        From 0, not even one of each, to `most`.
+
+    Raises:
+        ValueError: see `equal_counts`.
+    """
+    check_whole("most", most, 1)
+    strings = equal_counts(range(1, most + 1), symbols)
+    indices = np.array([vocab[list(string)] for string in strings])  # (most, T)
+    with paddle.no_grad():
+        scores, _ = net(paddle.to_tensor(indices), net.begin_state(most))
+    best = scores.numpy().argmax(axis=1).reshape(-1, most).T  # (most, T)
+    right = best[:, :-1] == indices[:, 1:]
+    for n in range(1, most + 1):
+        if not right[n - 1, n : len(symbols) * n].all():
+            return n - 1
+    return most

@@ -1,12 +1,15 @@
 """The rules by which claims are judged: numbers of a run in, a verdict out.
 
 A rule stands before the run that is shown. Trial runs had been seen before some of them
-took their present form (C02, C04, C06, C07, C11); the notebooks of the last three say
-so. A rule is a pure function, and is tested on made-up numbers for every outcome: a
-verdict that cannot come out otherwise is none. The verdicts are `claims.VERDICTS`.
+took their present form (C02, C04, C06, C07, C11, C12 to C16, C21 to C23); their
+notebooks say so. A rule is a pure function, and is tested on made-up numbers for every
+outcome: a verdict that cannot come out otherwise is none. The verdicts are
+`claims.VERDICTS`.
 """
 
 from __future__ import annotations
+
+from math import exp
 
 from .experiments import MARGIN, Interval, outcome
 from .timing import MedianInterval
@@ -282,3 +285,278 @@ def c11(words, copied, repeated, margin: float = 0.1) -> str:
         return "does not hold"
     sure = all(most < margin for _, most in worse)
     return "holds" if sure else "holds with limits"
+
+
+# C12 ----------------------------------------------------------------------------------
+
+
+def c12(slopes: list[Interval], straight: list[float]) -> str:
+    """In a plain RNN the gradient shrinks exponentially with the distance.
+
+    A stage of training bears it out if the gradient shrinks from step to step, by the
+    whole interval, and if its logarithms lie on a line, which explains at least 0.95 of
+    their variance in every network. "Holds" if every stage does, "does not hold" if
+    none does, otherwise "holds with limits".
+
+    Args:
+        slopes: for each stage the change of the gradient's logarithm per step.
+        straight: for each stage the share explained in the network with the least.
+    """
+    borne_out = [s.high < 0 and r >= 0.95 for s, r in zip(slopes, straight)]
+    return _all_or_none(borne_out)
+
+
+def _all_or_none(borne_out: list[bool]) -> str:
+    if all(borne_out):
+        return "holds"
+    return "holds with limits" if any(borne_out) else "does not hold"
+
+
+# C13 ----------------------------------------------------------------------------------
+
+
+def c13(growth: list[Interval], without: list[float], clipped: list[float]) -> str:
+    """In a plain RNN the gradient can explode, and makes training unstable.
+
+    Judged with recurrent weights of one spectral radius above 1, and with clipping as
+    the control. "Does not hold" if with no strength of the input the gradient grows
+    from step to step, by the whole interval. "Holds" if it grows with every strength,
+    and training gets worse than guessing at some epoch: without clipping in more than
+    half of the networks, with it in none. Otherwise "holds with limits".
+
+    Args:
+        growth: for each strength of the input the change of the gradient's logarithm
+            per step.
+        without, clipped: of each network the highest perplexity on the training text
+            after any epoch, infinite for a loss that is not finite; guessing has 28.
+    """
+    grows = [slope.low > 0 for slope in growth]
+    if not any(grows):
+        return "does not hold"
+    failed = sum(perplexity > 28 for perplexity in without) > len(without) / 2
+    cured = all(perplexity < 28 for perplexity in clipped)
+    return "holds" if all(grows) and failed and cured else "holds with limits"
+
+
+# C14 ----------------------------------------------------------------------------------
+
+ALIVE = 0.01  # share of the gradient that is left after 50 steps
+
+
+def c14_at(left: Interval, cut: Interval) -> bool:
+    """Whether one LSTM's gradient is alive, and the way through the cell the cause.
+
+    Args:
+        left: logarithm of the share of the gradient that is left after 50 steps.
+        cut: the same where no gradient goes from a cell straight to the one before.
+    """
+    return exp(left.low) > ALIVE > exp(cut.high)
+
+
+def c14(left: list[Interval], cut: list[Interval]) -> str:
+    """The additive update of the cell keeps the gradients of an LSTM alive.
+
+    "Holds" if it does with every forget bias and at every stage of training, see
+    `c14_at`; "does not hold" if it never does; otherwise "holds with limits".
+
+    Args:
+        left, cut: for each forget bias and stage, see `c14_at`.
+    """
+    return _all_or_none([c14_at(*pair) for pair in zip(left, cut)])
+
+
+# C15 ----------------------------------------------------------------------------------
+
+
+def c15(as_it_comes: list[int], prepared: list[int]) -> str:
+    """An LSTM handles thousands of steps.
+
+    "Holds" if the layer as it comes, trained at that length from the start, solves
+    every task at 1,000 steps or more within the budget. "Holds with limits" if it does
+    not, but with a preparation an LSTM solves a task at 2,000 steps or more; otherwise
+    "does not hold".
+
+    Args:
+        as_it_comes: for each task the longest length that more than half of the
+            networks solve, 0 if there is none.
+        prepared: the same with weights or lessons that were prepared.
+    """
+    if min(as_it_comes) >= 1000:
+        return "holds"
+    return "holds with limits" if max(prepared) >= 2000 else "does not hold"
+
+
+# C16 ----------------------------------------------------------------------------------
+
+
+def c16(longest: list[int]) -> str:
+    """A plain RNN forgets what was about 50 steps ago.
+
+    About is read as from half to twice. "Holds" if for every task the longest length
+    that RNNs solve is from 25 to 100 steps, "does not hold" if it is for none,
+    otherwise "holds with limits".
+
+    Args:
+        longest: for each task the longest length that more than half of the networks
+            solve within the budget, 0 if there is none.
+    """
+    return _all_or_none([25 <= steps <= 100 for steps in longest])
+
+
+# C17 ----------------------------------------------------------------------------------
+
+
+def c17(errors, tolerance: float = 1e-6) -> str:
+    """The derivative of the cell with respect to the forget gate is C' F (1 - F).
+
+    "Holds" if the formula agrees with finite differences at every point that was tried,
+    "does not hold" if at none; otherwise "holds with limits".
+
+    Args:
+        errors: of each point the difference of the formula and the finite difference,
+            as a share of the latter.
+        tolerance: up to which the two agree; central differences in float64 are far
+            better.
+    """
+    agree = [error <= tolerance for error in errors]
+    if agree and all(agree):
+        return "holds"
+    return "holds with limits" if any(agree) else "does not hold"
+
+
+# C18 ----------------------------------------------------------------------------------
+
+
+def c18(error: float, tolerance: float = 1e-10) -> str:
+    """Weight gradients are sums over time of outer products of errors and inputs.
+
+    "Holds" if the sum equals autograd's gradient for a single example; otherwise "does
+    not hold". (For a minibatch it is a sum over the examples too, which the claim does
+    not mention.)
+
+    Args:
+        error: the largest difference from autograd, as a share of the largest entry,
+            for one example, in float64.
+        tolerance: what rounding may do.
+    """
+    return "holds" if error <= tolerance else "does not hold"
+
+
+# C19 ----------------------------------------------------------------------------------
+
+
+def c19(missing, tolerance: float = 1e-6, small: float = 0.05) -> str:
+    """The gradient of a GRU's state has two paths.
+
+    "Holds" if they are the whole Jacobian matrix, for every network that was tried.
+    "Holds with limits" if what is missing is small in every one, at most a twentieth of
+    the whole by the norm; otherwise "does not hold".
+
+    Args:
+        missing: of each network the norm of the Jacobian matrix minus the two paths, as
+            a share of the norm of the Jacobian matrix.
+        tolerance: what rounding may do.
+        small: a share that hardly matters.
+    """
+    missing = list(missing)
+    if missing and all(share <= tolerance for share in missing):
+        return "holds"
+    limited = missing and all(share <= small for share in missing)
+    return "holds with limits" if limited else "does not hold"
+
+
+# C20 ----------------------------------------------------------------------------------
+
+
+def c20(values: float, gradients: float, tolerance: float = 1e-12) -> str:
+    """A gate is the sigmoid of one product with the concatenation [H', X].
+
+    "Holds" if it has the same values and the same gradients as with two products;
+    otherwise "does not hold".
+
+    Args:
+        values, gradients: the largest difference of the two ways, as a share of the
+            largest entry, in float64.
+        tolerance: what rounding may do.
+    """
+    same = values <= tolerance and gradients <= tolerance
+    return "holds" if same else "does not hold"
+
+
+# C21 ----------------------------------------------------------------------------------
+
+
+def c21(trained: float, untrained: list[float]) -> str:
+    """Gates can be read: they show what is remembered.
+
+    A gate of one unit counts as read if, for the property that it follows best on one
+    text, its correlation on another text is 0.5 or more in size, with the same sign,
+    what the character of that step tells taken away.
+
+    "Holds" if at least half of the trained network's gates can be read, and a larger
+    share than in every untrained network: then they show what was learnt. "Does not
+    hold" if no gate can be read, or no larger share than in some untrained network;
+    otherwise "holds with limits".
+
+    Args:
+        trained: share of a trained network's gates that can be read.
+        untrained: the same of networks with random weights, one number each.
+    """
+    if trained <= max(untrained, default=0.0):
+        return "does not hold"
+    return "holds" if trained >= 0.5 else "holds with limits"
+
+
+# C22 ----------------------------------------------------------------------------------
+
+
+def c22(
+    relu: Interval, no_ceiling: Interval, hard: Interval, margin: float = MARGIN
+) -> str:
+    """Gates have to saturate: with ReLU they do not gate; judged on text.
+
+    Two questions: do ReLU gates fail, and is it for want of an upper end? "Does not
+    hold" if the cell with ReLU gates is equivalent to the LSTM or better. "Holds" if it
+    is worse, and so is the one whose gates are half open at rest and have no upper end,
+    while the one whose gates are straight lines with both ends is equivalent or better.
+    Otherwise, if the one is borne out and the other is not, or too few runs cannot
+    tell, "holds with limits".
+
+    Args:
+        relu: difference of log test perplexities, minus the LSTM's, of ReLU gates.
+        no_ceiling: the same of half-open gates without an upper end.
+        hard: the same of hard sigmoids.
+        margin: see `experiments.outcome`.
+    """
+    fails, endless = outcome(relu, margin), outcome(no_ceiling, margin)
+    if fails in ("equivalent", "better"):
+        return "does not hold"
+    saturates = outcome(hard, margin) in ("equivalent", "better")
+    both = fails == endless == "worse" and saturates
+    return "holds" if both else "holds with limits"
+
+
+# C23 ----------------------------------------------------------------------------------
+
+SPEED_MARGIN = 0.1  # of the logarithm of a number of epochs: 10%
+
+
+def c23(tanh: Interval, steep: Interval, margin: float = SPEED_MARGIN) -> str:
+    """With tanh the candidate learns faster than with σ, because it is steeper.
+
+    Another candidate, as steep as tanh and as little centred as σ, tells whether that
+    is a reason. All have the same learning rate. "Holds" if tanh needs fewer epochs
+    than σ, and so does the steep one. "Does not hold" if tanh needs as many as σ, up to
+    the margin, or more. Otherwise, if the reason is not borne out or too few runs
+    cannot tell, "holds with limits".
+
+    Args:
+        tanh, steep: differences of the logarithm of the number of epochs to a fixed
+            validation perplexity, minus that with σ, at one learning rate.
+        margin: see `experiments.outcome`.
+    """
+    found = outcome(tanh, margin)
+    if found in ("equivalent", "worse"):
+        return "does not hold"
+    both = found == outcome(steep, margin) == "better"
+    return "holds" if both else "holds with limits"

@@ -58,7 +58,14 @@ def frozen_cell():
     """The name of a cell with parameters that are not trained, p_f and p_o."""
     cell = CELLS["peephole"]
     names = " ".join(cell.param_names[:-2])
-    define("frozen", cell.step, names, "H C", frozen=("p_f", "p_o"))
+
+    def get_params(vocab_size, num_hiddens):
+        params = cell.get_params(vocab_size, num_hiddens)
+        for name, param in zip(cell.param_names, params):
+            param.stop_gradient = name in ("p_f", "p_o")
+        return params
+
+    define("frozen", cell.step, names, "H C", get_params=get_params)
     yield "frozen"
     del CELLS["frozen"]
 

@@ -33,8 +33,21 @@ PEEPHOLES = {
     "peephole_o": "o",
     "peephole": "ifo",
 }
-# Not each peephole alone: they are in the registry, and no function of the package.
-FUNCTIONS = [cell for cell in CELLS if cell not in ("peephole_" + g for g in "ifo")]
+# Activations of gates, candidate and cell, as onnxruntime's operator names them.
+ACTIVATIONS = {
+    "lstm": ["Sigmoid", "Tanh", "Tanh"],
+    "lstm_relu_gates": ["Relu", "Tanh", "Tanh"],
+    "lstm_hard_sigmoid": ["HardSigmoid", "Tanh", "Tanh"],
+    "lstm_sigmoid_candidate": ["Sigmoid", "Sigmoid", "Tanh"],
+}
+SWAPPED = [cell for cell in ACTIVATIONS if cell != "lstm"]
+# Neither each peephole alone nor swapped activations: they are in the registry, and no
+# function of the package.
+FUNCTIONS = [
+    cell
+    for cell in CELLS
+    if cell not in (*SWAPPED, *("peephole_" + gate for gate in "ifo"))
+]
 
 
 def shape_of(name, d, h, q):
@@ -204,6 +217,18 @@ def test_lstm_with_any_peepholes_equals_onnxruntime(cell, sizes, seed):
     problem.assert_equals(*onnx_run(problem, "LSTM", "iofc"))
 
 
+@pytest.mark.parametrize("cell", ACTIVATIONS)
+@given(sizes=SIZES, seed=SEEDS)
+def test_other_activations_equal_onnxruntime(cell, sizes, seed):
+    problem = Problem(cell, {**sizes, "num_steps": min(sizes["num_steps"], 3)}, seed)
+    found = onnx_run(
+        problem, "LSTM", "iofc", activations=ACTIVATIONS[cell],
+        activation_alpha=[0.2], activation_beta=[0.5],
+    )  # fmt: skip
+    # ReLU gates are no fractions: what they multiply grows, and its rounding with it.
+    problem.assert_equals(*found, tolerance=1e-5 * max(1, np.abs(found[-1]).max()))
+
+
 @pytest.mark.parametrize("cell", ["cifg", "peephole_cifg"])
 @given(sizes=SIZES, seed=SEEDS)
 def test_coupled_gates_equal_onnxruntime(cell, sizes, seed):
@@ -274,7 +299,7 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-@pytest.mark.parametrize("cell", ["lstm", "peephole"])
+@pytest.mark.parametrize("cell", ["lstm", "peephole", "lstm_hard_sigmoid"])
 def test_forget_gate_one_input_gate_zero_keeps_the_cell(cell):
     problem = problem_with(cell, {**ONE_STEP, "num_steps": 20}, b_f=OPEN, b_i=SHUT)
     np.testing.assert_array_equal(problem.run()[2], problem.state[1])
@@ -294,6 +319,21 @@ def test_output_gate_zero_hides_the_cell_and_one_shows_it(cell):
     assert (H == 0).all() and (C != 0).all()
     _, H, C = problem_with(cell, b_o=OPEN).run()
     np.testing.assert_allclose(H, np.tanh(C), atol=1e-6)
+
+
+@pytest.mark.parametrize("gate, largest", [("hard_sigmoid", 1), ("relu_gates", OPEN)])
+def test_a_gate_without_an_upper_end_multiplies_the_cell(gate, largest):
+    problem = problem_with(f"lstm_{gate}", b_f=OPEN, b_i=SHUT, W_xf=0, W_hf=0)
+    _, _, C = problem.run()
+    np.testing.assert_allclose(C, largest * problem.state[1], rtol=1e-6)
+
+
+def test_a_candidate_of_sigmoids_never_lowers_the_cell():
+    problem = problem_with(
+        "lstm_sigmoid_candidate", {**ONE_STEP, "num_steps": 9}, b_f=OPEN
+    )
+    _, _, C = problem.run()
+    assert (C >= problem.state[1]).all()
 
 
 @pytest.mark.parametrize("cell", ["cifg", "peephole_cifg"])
@@ -386,7 +426,7 @@ def test_a_cell_with_peepholes_starts_as_the_lstm(cell):
 
 QUANTITIES = {
     "rnn": "H",
-    **dict.fromkeys(PEEPHOLES, "I F O C_tilde C H"),
+    **dict.fromkeys([*PEEPHOLES, *SWAPPED], "I F O C_tilde C H"),
     "cifg": "I O C_tilde C H",
     "peephole_cifg": "I O C_tilde C H",
     "gru": "Z R H_tilde H",
@@ -517,6 +557,7 @@ PARAM_NAMES["gru_reset_after"] = PARAM_NAMES["gru"] + " c_h"
 PARAM_NAMES["peephole_cifg"] = PARAM_NAMES["cifg"] + " p_i p_o"
 for _name, _seen in PEEPHOLES.items():
     PARAM_NAMES[_name] = " ".join([PARAM_NAMES["lstm"], *(f"p_{g}" for g in _seen)])
+PARAM_NAMES |= dict.fromkeys(SWAPPED, PARAM_NAMES["lstm"])
 
 
 def test_registry_has_the_cells_of_the_book_and_their_variants():
@@ -574,6 +615,7 @@ def test_parameter_count_is_that_of_the_formula(name, d, h):
         "gru_reset_after": 3 * B + h,
     }
     hidden |= {k: 4 * B + len(seen) * h for k, seen in PEEPHOLES.items()}
+    hidden |= dict.fromkeys(SWAPPED, 4 * B)
     assert CELLS[name].num_params(d, h) == hidden[name] + h * d + d
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import d2l_lstm
 import numpy
@@ -304,3 +305,43 @@ def test_importing_the_package_is_quiet_and_imports_nothing_slow_nor_d2l_nor_jup
     assert "paddle" in modules
     assert modules.isdisjoint(foreign.split())
     assert "ccache" not in done.stderr
+
+
+def half_of_the_smallest_normal_number():
+    return float(
+        numpy.full(8, numpy.finfo("float32").tiny) * numpy.float32(0.5) @ numpy.ones(8)
+    )
+
+
+def test_denormal_numbers_count_as_zero_inside_the_block_only():
+    normal = half_of_the_smallest_normal_number()
+    with devices.flush_denormals() as flushed:
+        inside = half_of_the_smallest_normal_number()
+    assert inside == (0 if flushed else normal)
+    assert half_of_the_smallest_normal_number() == normal > 0
+
+
+def test_denormal_numbers_come_back_after_an_error():
+    normal = half_of_the_smallest_normal_number()
+    with pytest.raises(KeyError), devices.flush_denormals():
+        raise KeyError
+    assert half_of_the_smallest_normal_number() == normal
+
+
+def test_other_systems_are_left_alone(monkeypatch):
+    monkeypatch.setattr(devices.platform, "machine", lambda: "arm64")
+    with devices.flush_denormals() as flushed:
+        assert not flushed and half_of_the_smallest_normal_number() > 0
+
+
+def test_a_gradient_is_the_same_with_denormal_numbers_and_without():
+    paddle.seed(0)
+    net = d2l_lstm.SequenceModel(paddle.nn.LSTM(2, 4, time_major=True), 1)
+    X = paddle.rand([300, 2, 2])
+    found = []
+    for block in (nullcontext, devices.flush_denormals):
+        with block():
+            net(X).sum().backward()
+        found.append(net.rnn.parameters()[1].grad.numpy())
+        net.clear_gradients()
+    assert numpy.array_equal(*found)

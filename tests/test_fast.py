@@ -11,7 +11,7 @@ import paddle
 import pytest
 from d2l_lstm import generation, models
 from d2l_lstm.cells import CELLS, Cell, define
-from d2l_lstm.cells.functions import sigmoid, tanh
+from d2l_lstm.cells.functions import hard_sigmoid, relu, sigmoid, tanh
 from d2l_lstm.fast import compiling, mkl, training
 from d2l_lstm.fast.compiling import available_backends, cell_plan, compile_cell
 from d2l_lstm.fast.tracing import NotUnderstoodError
@@ -156,7 +156,7 @@ def assert_same_weights(one, other):
 
 
 @backends
-@pytest.mark.parametrize("cell", ["lstm", "gru", "cifg"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "cifg", "lstm_hard_sigmoid"])
 def test_epochs_are_those_of_autograd(cell, backend, monkeypatch):
     monkeypatch.setattr(training, "available_backends", lambda dtype: (backend,))
     fast, _ = run(True, cell=cell)
@@ -255,6 +255,23 @@ def own_step(X, state, params):
 def test_a_cell_of_ones_own_is_compiled_too(backend, pool, new_cells):
     names = "W_xa W_ha W_xb W_hb W_hc b_a p_b"
     define("own", own_step, names, "H C")
+    assert_equal_to_autograd(
+        model("own", dtype="float64"), backend, *minibatch(9, 4), pool
+    )
+
+
+def straight_step(X, state, params):
+    """A cell of straight lines, in stages that hand them on."""
+    W_xa, W_ha, W_xb, W_hb, b_a = params
+    (H,) = state
+    A = relu(X @ W_xa + H @ W_ha + b_a)
+    B = hard_sigmoid(X @ W_xb + (A * H) @ W_hb) - 0.5 * A
+    return (hard_sigmoid(A - B) * relu(1 - A * H),)
+
+
+@backends
+def test_a_cell_of_straight_lines_is_compiled_too(backend, pool, new_cells):
+    define("own", straight_step, "W_xa W_ha W_xb W_hb b_a")
     assert_equal_to_autograd(
         model("own", dtype="float64"), backend, *minibatch(9, 4), pool
     )
@@ -588,7 +605,9 @@ def changed_lines(text):
     changes = [
         (" + ", " - "), (" - ", " + "), (" * v", " + v"), ("one - ", ""), slots,
         ("[:] += (", "[:] = ("), ("[t]", "[0]"), ("True", "False"),
-        ("sigmoid(", "tanh("), (" tanh(", " sigmoid("),
+        (" sigmoid(", " tanh("), (" tanh(", " sigmoid("), (" relu(", " tanh("),
+        ("hard_sigmoid(", "sigmoid("), ("fifth * ", ""), (" > zero", " < zero"),
+        (" < one", " > zero"), ("where(", "one * ("),
     ]  # fmt: skip
     for i, line in enumerate(text.split("\n")):
         if " = " in line or " += " in line:
@@ -598,7 +617,9 @@ def changed_lines(text):
 
 
 @needs_mkl
-@pytest.mark.parametrize("cell", ["lstm", "gru", "peephole"])
+@pytest.mark.parametrize(
+    "cell", ["lstm", "gru", "peephole", "lstm_relu_gates", "lstm_hard_sigmoid"]
+)
 def test_every_mistake_in_the_source_of_a_cell_is_noticed(cell):
     right = compile_cell(CELLS[cell], "numpy", "float32")
     training.try_out(right, CELLS[cell], "float32")
@@ -687,6 +708,28 @@ def test_several_models_are_trained_in_threads_of_ones_own():
 
 @pytest.mark.skipif("numba" not in available_backends(), reason="numba is not here")
 class TestNumba:
+    def test_straight_functions_are_numpys_and_keep_what_is_no_number(self):
+        from d2l_lstm.fast.with_numba import functions
+        from numba import njit
+
+        made = functions("float32")
+        relu, hard, where = made["relu"], made["hard_sigmoid"], made["where"]
+
+        @njit
+        def of(x, r, s, w):
+            for i in range(len(x)):
+                r[i], s[i] = relu(x[i]), hard(x[i])
+                w[i] = where(x[i] > 0, x[i], -x[i])
+
+        x = np.linspace(-5, 5, 1001, dtype=np.float32)
+        x[:4] = [np.nan, np.inf, -np.inf, -0.0]
+        r, s, w = np.empty((3, len(x)), np.float32)
+        of(x, r, s, w)
+        np.testing.assert_array_equal(r, relu_of := np.maximum(x, 0))
+        assert np.isnan(relu_of[0])
+        np.testing.assert_allclose(s, (0.2 * x + 0.5).clip(0, 1), atol=1e-7)
+        np.testing.assert_array_equal(w[1:], abs(x[1:]))
+
     def functions(self, dtype="float32"):
         from d2l_lstm.fast.with_numba import functions
         from numba import njit

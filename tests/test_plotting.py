@@ -250,6 +250,23 @@ def test_an_unrolled_network_has_a_column_a_character():
             drawing.draw_unrolled(read, predicted)
 
 
+EDGES = "w_hf A_f A_i A_c A_o F I C_tilde O C_old kept new C tanh_C H".split()
+
+
+def test_values_stand_above_the_lines_and_gradients_below():
+    values = {name: 1 + k / 100 for k, name in enumerate(EDGES)}
+    gradients = {name: -(2 + k / 1000) for k, name in enumerate(EDGES)}
+    axes = drawing.draw_backward(values, gradients).axes
+    at = {text.get_text(): text.get_position() for text in axes.texts}
+    for name in EDGES:
+        (above,) = (at[t] for t in at if t.endswith(f" {values[name]:.2f}"))
+        below = at[f"−{-gradients[name]:.3f}"]
+        assert above[0] == below[0] and above[1] - below[1] == pytest.approx(0.72)
+    assert set("1234567") <= set(at)
+    with pytest.raises(ValueError, match="no value or no gradient of C, F"):
+        drawing.draw_backward({**values}, {k: 0 for k in EDGES if k not in "CF"})
+
+
 def animated():
     animator = d2l.Animator(legend=["a"], yscale="log")
     animator.add(1, 2)
@@ -266,6 +283,11 @@ FIGURES = {
     "lstm": lambda: drawing.draw_lstm(2, numbers=True).axes.figure,
     "unrolled": lambda: drawing.draw_unrolled("th", "he").axes.figure,
     "gru": lambda: drawing.draw_gru(2).axes.figure,
+    "backward": lambda: (
+        drawing.draw_backward(
+            dict.fromkeys(EDGES, 0.5), dict.fromkeys(EDGES, -0.5)
+        ).axes.figure
+    ),
 }
 
 

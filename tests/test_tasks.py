@@ -101,3 +101,71 @@ def test_accuracy_counts_over_minibatches_of_different_sizes():
     scores = paddle.to_tensor([[2.0, 1.0], [0.0, 1.0], [3.0, 1.0]])
     data = [(scores[:1], paddle.to_tensor([0])), (scores[1:], paddle.to_tensor([0, 0]))]
     assert d2l.accuracy(lambda X: X, data) == pytest.approx(2 / 3)
+
+
+# --------------------------------------------------------------------------------------
+# Strings of equal counts
+
+
+def test_equal_counts_are_filled_up_to_one_length():
+    assert d2l.equal_counts([1, 3]) == ["ab|||||", "aaabbb|"]
+    assert d2l.equal_counts([2, 1], "abc") == ["aabbcc|", "abc||||"]
+
+
+@pytest.mark.parametrize(
+    "numbers, symbols, sentence",
+    [
+        ([], "ab", "numbers is empty"),
+        ([2, 0], "ab", "a number of symbols is 0"),
+        ([1.5], "ab", "a number of symbols is 1.5"),
+        ([1], "a", "symbols is 'a'"),
+        ([1], "aba", "symbols is 'aba'"),
+        ([1], "a|", "none of them '|'"),
+    ],
+)
+def test_counts_that_make_no_string_are_refused(numbers, symbols, sentence):
+    with pytest.raises(ValueError, match=sentence.replace("|", r"\|")):
+        d2l.equal_counts(numbers, symbols)
+
+
+class Counter:
+    """A language model that counts by the rules, as far as its memory reaches."""
+
+    def __init__(self, vocab, symbols, memory):
+        self.vocab, self.symbols, self.memory = vocab, symbols, memory
+
+    def begin_state(self, batch_size):
+        return None
+
+    def next_of(self, string):
+        """The symbol after a string that begins with some of the first."""
+        count = min(string.count(self.symbols[0]), self.memory)
+        last = string[-1]
+        if last == "|" or (place := self.symbols.index(last)) == 0:
+            return self.symbols[0]  # no symbol follows from these: any will do
+        if string.count(last) < count:
+            return last
+        return (*self.symbols, "|")[place + 1]
+
+    def __call__(self, X, state):
+        rows = [self.vocab.to_tokens(row) for row in X.tolist()]
+        T, one_hot = X.shape[1], np.eye(len(self.vocab), dtype="float32")
+        best = [self.next_of("".join(row[: t + 1])) for t in range(T) for row in rows]
+        return paddle.to_tensor(one_hot[self.vocab[best]]), state
+
+
+@pytest.mark.parametrize("symbols", ["ab", "abc"])
+@pytest.mark.parametrize("memory", [1, 4, 9])
+def test_the_farthest_count_is_the_memory_of_what_counts(symbols, memory):
+    vocab = d2l.Vocab(symbols + "|")
+    net = Counter(vocab, symbols, memory)
+    assert d2l.farthest_count(net, vocab, symbols, most=9) == memory
+
+
+def test_what_cannot_count_to_one_has_counted_to_0():
+    vocab = d2l.Vocab("ab|")
+    net = d2l.scratch_model("rnn", len(vocab), 3)
+    net.params[-1].set_value(paddle.to_tensor([9.0, 0, 0, 0]))  # always <unk>
+    assert d2l.farthest_count(net, vocab, most=3) == 0
+    with pytest.raises(ValueError, match="most is 0"):
+        d2l.farthest_count(net, vocab, most=0)

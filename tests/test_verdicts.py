@@ -336,3 +336,241 @@ def letters(weights):
 )
 def test_c11_lets_only_the_author_pass(texts, verdict):
     assert judged(texts) == verdict
+
+
+# C12 ----------------------------------------------------------------------------------
+
+SHRINKS, GROWS = Interval(-0.5, -0.4, -0.3), Interval(0.1, 0.2, 0.3)
+NEITHER = Interval(-0.1, 0.0, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("slopes", "straight", "verdict"),
+    [
+        ([SHRINKS, SHRINKS], [0.99, 0.95], YES),
+        ([SHRINKS, NEITHER], [0.99, 0.99], LIMITS),
+        ([SHRINKS, GROWS], [0.99, 0.99], LIMITS),
+        ([SHRINKS, SHRINKS], [0.99, 0.94], LIMITS),
+        ([SHRINKS, SHRINKS], [0.5, 0.5], NO),
+        ([NEITHER, GROWS], [0.99, 0.99], NO),
+    ],
+)
+def test_c12_asks_for_a_line_that_falls_at_every_stage(slopes, straight, verdict):
+    assert verdicts.c12(slopes, straight) == verdict
+
+
+# C13 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("growth", "without", "clipped", "verdict"),
+    [
+        ([GROWS, GROWS], [math.inf, 400, 9], [9, 9, 9], YES),
+        ([GROWS, NEITHER], [math.inf, 400, 9], [9, 9, 9], LIMITS),
+        ([GROWS, SHRINKS], [math.inf, 400, 9], [9, 9, 9], LIMITS),
+        ([GROWS, GROWS], [math.inf, 9, 9], [9, 9, 9], LIMITS),
+        ([GROWS, GROWS], [math.inf, 400, 9], [9, 9, 30], LIMITS),
+        ([SHRINKS, NEITHER], [math.inf, 400, 400], [9, 9, 9], NO),
+    ],
+)
+def test_c13_asks_for_growth_and_for_what_it_does(growth, without, clipped, verdict):
+    assert verdicts.c13(growth, without, clipped) == verdict
+
+
+# C14 ----------------------------------------------------------------------------------
+
+LEFT, GONE = Interval(-2.0, -1.0, -0.5), Interval(-30.0, -25.0, -20.0)
+HARDLY = Interval(-6.0, -4.5, -2.0)
+
+
+@pytest.mark.parametrize(
+    ("left", "cut", "verdict"),
+    [
+        ([LEFT, LEFT], [GONE, GONE], YES),
+        ([LEFT, GONE], [GONE, GONE], LIMITS),
+        ([LEFT, HARDLY], [GONE, GONE], LIMITS),
+        ([LEFT, LEFT], [GONE, LEFT], LIMITS),
+        ([LEFT, LEFT], [HARDLY, LEFT], NO),
+        ([GONE, HARDLY], [GONE, GONE], NO),
+    ],
+)
+def test_c14_asks_what_is_left_and_whether_the_cell_is_why(left, cut, verdict):
+    assert verdicts.c14(left, cut) == verdict
+
+
+# C15 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("as_it_comes", "prepared", "verdict"),
+    [
+        ([1000, 2000], [0, 0], YES),
+        ([200, 1000], [2000, 0], LIMITS),
+        ([0, 0], [4000, 200], LIMITS),
+        ([200, 1000], [1000, 1000], NO),
+        ([0, 400], [0, 0], NO),
+    ],
+)
+def test_c15_tells_a_layer_as_it_comes_from_one_prepared(
+    as_it_comes, prepared, verdict
+):
+    assert verdicts.c15(as_it_comes, prepared) == verdict
+
+
+# C16 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("longest", "verdict"),
+    [
+        ([25, 100], YES),
+        ([20, 40], LIMITS),
+        ([40, 160], LIMITS),
+        ([20, 160], NO),
+        ([0, 0], NO),
+    ],
+)
+def test_c16_reads_about_fifty_as_half_to_twice(longest, verdict):
+    assert verdicts.c16(longest) == verdict
+
+
+# C17 to C20 ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("errors", "verdict"),
+    [
+        ([1e-9, 0, 1e-6], YES),
+        ([1e-9, 0.5], LIMITS),
+        ([0.5, 0.8], NO),
+        ([math.nan], NO),
+        ([1e-9, math.nan], LIMITS),
+        ([], NO),
+    ],
+)
+def test_c17_the_formula_agrees_everywhere_somewhere_or_nowhere(errors, verdict):
+    assert verdicts.c17(errors) == verdict
+
+
+def test_c17_knows_the_derivative_by_the_gate_from_that_by_its_sum():
+    C, A, eps = 2.0, np.array([-2.0, 0.3, 0.8]), 1e-6
+    F = 1 / (1 + np.exp(-A))
+    by_gate = ((F + eps) * C - (F - eps) * C) / (2 * eps)
+    by_sum = C * (1 / (1 + np.exp(-A - eps)) - 1 / (1 + np.exp(-A + eps))) / (2 * eps)
+    formula = C * F * (1 - F)
+    assert verdicts.c17(abs(formula / by_gate - 1)) == NO
+    assert verdicts.c17(abs(formula / by_sum - 1)) == YES
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [(0, YES), (1e-15, YES), (1e-9, NO), (0.3, NO), (math.nan, NO)],
+)
+def test_c18_the_sum_is_the_gradient_or_it_is_not(error, verdict):
+    assert verdicts.c18(error) == verdict
+
+
+@pytest.mark.parametrize(
+    ("values", "gradients", "verdict"),
+    [
+        (0, 1e-15, YES),
+        (1e-15, 0.3, NO),
+        (0.3, 1e-15, NO),
+        (0.3, 0.3, NO),
+        (math.nan, 0, NO),
+        (0, math.nan, NO),
+    ],
+)
+def test_c20_asks_for_the_same_values_and_the_same_gradients(
+    values, gradients, verdict
+):
+    assert verdicts.c20(values, gradients) == verdict
+
+
+@pytest.mark.parametrize(
+    ("missing", "verdict"),
+    [
+        ([0, 1e-12], YES),
+        ([1e-12, 0.05], LIMITS),
+        ([0.01, 0.02], LIMITS),
+        ([1e-12, 0.2], NO),
+        ([0.2, 0.3], NO),
+        ([math.nan, 0], NO),
+        ([], NO),
+    ],
+)
+def test_c19_what_is_missing_is_nothing_little_or_much(missing, verdict):
+    assert verdicts.c19(missing) == verdict
+
+
+# C21 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("trained", "untrained", "verdict"),
+    [
+        (0.6, [0.1, 0.3], YES),
+        (0.5, [0.0], YES),
+        (0.4, [0.1, 0.3], LIMITS),
+        (0.3, [0.1, 0.3], NO),
+        (0.9, [0.95], NO),
+        (0.0, [0.0, 0.0], NO),
+        (0.0, [], NO),
+    ],
+)
+def test_c21_asks_for_more_than_networks_that_have_learnt_nothing(
+    trained, untrained, verdict
+):
+    assert verdicts.c21(trained, untrained) == verdict
+
+
+# C22 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("relu", "no_ceiling", "hard", "verdict"),
+    [
+        (0.8, 0.2, 0.0, YES),
+        (0.8, 0.2, -0.2, YES),
+        (0.8, 0.2, 0.2, LIMITS),
+        (0.8, 0.0, 0.0, LIMITS),
+        (0.8, -0.2, 0.0, LIMITS),
+        (0.0, 0.2, 0.0, NO),
+        (-0.2, 0.0, 0.2, NO),
+    ],
+)
+def test_c22_asks_that_relu_fails_and_that_its_reason_does(
+    relu, no_ceiling, hard, verdict
+):
+    differences = [around(d, 0.02) for d in (relu, no_ceiling, hard)]
+    assert verdicts.c22(*differences) == verdict
+
+
+def test_c22_of_too_few_runs_cannot_tell():
+    endless = t_interval([0.0])
+    assert verdicts.c22(endless, around(0.8), around(0, 0.02)) == LIMITS
+    assert verdicts.c22(around(0.8), endless, around(0, 0.02)) == LIMITS
+    assert verdicts.c22(around(0.8), around(0.8), endless) == LIMITS
+
+
+# C23 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tanh", "steep", "verdict"),
+    [
+        (-0.5, -0.2, YES),
+        (-0.5, 0.0, LIMITS),
+        (-0.5, 0.2, LIMITS),
+        (0.0, -0.2, NO),
+        (0.3, -0.2, NO),
+    ],
+)
+def test_c23_asks_for_its_reason(tanh, steep, verdict):
+    assert verdicts.c23(around(tanh), around(steep)) == verdict
+
+
+def test_c23_of_too_few_runs_cannot_tell():
+    endless = t_interval([0.0])
+    assert verdicts.c23(endless, around(-0.3)) == LIMITS
+    assert verdicts.c23(around(-0.3), endless) == LIMITS

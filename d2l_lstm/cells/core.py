@@ -148,7 +148,6 @@ class Cell:
             names, unless a cell brings its own.
         init_state: (batch_size, num_hiddens) to a state of zeros.
         forward: (inputs, state, params) to outputs and state: the step, unrolled.
-        frozen: names of parameters that stay as they start.
     """
 
     name: str
@@ -158,7 +157,6 @@ class Cell:
     get_params: Callable
     init_state: Callable
     forward: Callable
-    frozen: tuple[str, ...] = ()
 
     def __deepcopy__(self, memo):
         return self  # there is one of each name, also in a copy of a model
@@ -169,11 +167,10 @@ class Cell:
         return self.get_params, self.init_state, self.forward
 
     def num_params(self, vocab_size: int, num_hiddens: int) -> int:
-        """Trained numbers, the output layer included."""
+        """Numbers in the parameters, the output layer included."""
         return sum(
             math.prod(param_shape(name, vocab_size, num_hiddens, vocab_size))
             for name in self.param_names
-            if name not in self.frozen
         )
 
 
@@ -182,7 +179,7 @@ def gates(names: str) -> str:
     return " ".join(f"W_x{g} W_h{g} b_{g}" for g in names)
 
 
-def define(name, step, params, state="H", *, frozen=(), get_params=None) -> Cell:
+def define(name, step, params, state="H", *, get_params=None) -> Cell:
     """Make a cell of one step, and give it a name in `CELLS`.
 
     Args:
@@ -190,17 +187,13 @@ def define(name, step, params, state="H", *, frozen=(), get_params=None) -> Cell
             functions are called.
         step: its equations; the first line of its docstring describes the cell.
         params, state: names, separated by spaces, as the step unpacks them.
-        frozen: names of parameters that are not trained.
         get_params: a function of its own for parameters that start otherwise.
     """
     param_names = (*params.split(), "W_hq", "b_q")
     state_names = tuple(state.split())
 
     def initial(vocab_size, num_hiddens):
-        params = initial_params(param_names, vocab_size, num_hiddens)
-        for param_name, param in zip(param_names, params):
-            param.stop_gradient = param_name in frozen
-        return params
+        return initial_params(param_names, vocab_size, num_hiddens)
 
     def init_state(batch_size, num_hiddens):
         return tuple(paddle.zeros([batch_size, num_hiddens]) for _ in state_names)
@@ -221,9 +214,8 @@ def define(name, step, params, state="H", *, frozen=(), get_params=None) -> Cell
         "Returns:\n    The outputs, (num_steps * batch_size, q), and the last state."
     )
     cell = Cell(
-        name, step, param_names, state_names, get_params or initial, init_state,
-        forward, tuple(frozen),
-    )  # fmt: skip
+        name, step, param_names, state_names, get_params or initial, init_state, forward
+    )
     called = (f"get_{name}_params", f"init_{name}_state", name)
     for function, public_name in zip(cell.functions, called):
         function.__name__ = function.__qualname__ = public_name

@@ -1,4 +1,4 @@
-"""sigmoid and tanh of whatever a step is computed with.
+"""sigmoid, tanh and their like, of whatever a step is computed with.
 
 A step is written once and runs on three kinds of arrays: on Paddle's tensors, with
 autograd; on NumPy's, for prediction; and on the symbols of `d2l_lstm.fast`, which note
@@ -8,6 +8,8 @@ what it does. The operators `@ + - *` are theirs already; these are the function
 from __future__ import annotations
 
 import numpy as np
+from paddle import Tensor
+from paddle.nn import functional
 
 
 def sigmoid(x):
@@ -20,3 +22,20 @@ def sigmoid(x):
 def tanh(x):
     """The hyperbolic tangent, element by element."""
     return np.tanh(x) if isinstance(x, np.ndarray) else x.tanh()
+
+
+def relu(x):
+    """max(0, x), element by element: a ramp without an upper end."""
+    if isinstance(x, np.ndarray):
+        return np.maximum(x, 0)
+    return functional.relu(x) if isinstance(x, Tensor) else x.relu()
+
+
+def hard_sigmoid(x):
+    """0.2 x + 0.5, cut off below 0 and above 1: a sigmoid of three straight lines.
+
+    Slope and height are those of ONNX; Paddle's `hardsigmoid` has slope 1/6.
+    """
+    if isinstance(x, (np.ndarray, Tensor)):
+        return (0.2 * x + 0.5).clip(0, 1)
+    return x.hard_sigmoid()

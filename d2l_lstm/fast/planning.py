@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .tracing import NotUnderstoodError, Value, in_order
+from .tracing import FUNCTIONS, NotUnderstoodError, Value, in_order
 
 
 @dataclass(eq=False)
@@ -157,7 +157,7 @@ class Plan:
         """What has to be there after its own stage, and is nowhere else."""
         needed = set()
         for value in self.values:
-            if value.op in ("sigmoid", "tanh"):
+            if value.op in FUNCTIONS:
                 needed.add(value)
             if value.op == "multiply":
                 needed.update(value.args)

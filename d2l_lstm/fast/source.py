@@ -13,6 +13,8 @@ of the loss with respect to a value y, its arguments get:
     y = a * b            d * b,  d * a
     y = sigmoid(a)       d * y * (1 - y)
     y = tanh(a)          d * (1 - y * y)
+    y = relu(a)          d where y > 0, else 0
+    y = hard_sigmoid(a)  0.2 * d where 0 < y < 1, else 0
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ _FORWARD = {
     "multiply": "{0} * {1}",
     "sigmoid": "sigmoid({0})",
     "tanh": "tanh({0})",
+    "relu": "relu({0})",
+    "hard_sigmoid": "hard_sigmoid({0})",
 }
 _BACKWARD = {
     "add": ("{d}", "{d}"),
@@ -35,6 +39,8 @@ _BACKWARD = {
     "multiply": ("{d} * {1}", "{d} * {0}"),
     "sigmoid": ("{d} * {y} * (one - {y})",),
     "tanh": ("{d} * (one - {y} * {y})",),
+    "relu": ("where({y} > zero, {d}, zero)",),
+    "hard_sigmoid": ("where(({y} > zero) & ({y} < one), fifth * {d}, zero)",),
 }
 _NEEDED = {"multiply": (0, 1)}  # arguments whose values the way back reads
 

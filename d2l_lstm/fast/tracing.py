@@ -1,7 +1,7 @@
 """What a step computes, noted by running it once on symbols.
 
-A step of a cell is a function of X, a state and parameters, made of `@ + - *`, sigmoid
-and tanh (`cells.functions`). Given symbols instead of arrays it leaves a graph of
+A step of a cell is a function of X, a state and parameters, made of `@ + - *` and what
+is in `cells.functions`. Given symbols instead of arrays it leaves a graph of
 `Value`s behind; who reads the graph knows the equations without reading the code.
 """
 
@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from numbers import Real
+
+# Of one value, element by element; the way back reads what came out, not what went in.
+FUNCTIONS = ("sigmoid", "tanh", "relu", "hard_sigmoid")
 
 
 class NotUnderstoodError(Exception):
@@ -21,7 +24,7 @@ class Value:
 
     Attributes:
         op: `'input'`, `'state'`, `'param'` and `'constant'` are given; `'product'`,
-            `'add'`, `'subtract'`, `'multiply'`, `'sigmoid'` and `'tanh'` computed.
+            `'add'`, `'subtract'`, `'multiply'` and one of `FUNCTIONS` computed.
         args: the values it is computed of.
         name: of a state or a parameter; the number of a constant.
     """
@@ -73,6 +76,12 @@ class Value:
 
     def tanh(self):
         return Value("tanh", (self,))
+
+    def relu(self):
+        return Value("relu", (self,))
+
+    def hard_sigmoid(self):
+        return Value("hard_sigmoid", (self,))
 
 
 def trace_step(step, param_names, state_names) -> tuple[Value, ...]:

@@ -59,6 +59,7 @@ Q = (1.0, 0.46783954, 0.026192266, 0.00034236626, 8.5988495e-07)
 def _functions(dtype):
     real = np.dtype(dtype).type
     half, one, last, from_one = real(0.5), real(1), real(LAST), real(ONE)
+    zero, fifth = real(0), real(0.2)
     p0, p1, p2, p3, p4 = (real(c) for c in P)
     q0, q1, q2, q3, q4 = (real(c) for c in Q)
 
@@ -82,7 +83,24 @@ def _functions(dtype):
     def sigmoid(x):
         return half * tanh(half * x) + half
 
-    return sigmoid, tanh
+    @inlined
+    def relu(x):
+        return zero if x < zero else x  # what is not a number stays so
+
+    @inlined
+    def hard_sigmoid(x):
+        y = fifth * x + half
+        y = zero if y < zero else y
+        return one if y > one else y
+
+    @inlined
+    def where(condition, x, y):
+        return x if condition else y
+
+    return {
+        "sigmoid": sigmoid, "tanh": tanh, "relu": relu, "hard_sigmoid": hard_sigmoid,
+        "where": where, "fifth": fifth,
+    }  # fmt: skip
 
 
 @part
@@ -138,12 +156,10 @@ def add_rows(slots, which, tokens, into, h):
 def functions(dtype: str) -> dict:
     """All of it for float32 or float64, by the names in the source of a piece."""
     real = np.dtype(dtype).type
-    sigmoid, tanh = _functions(dtype)
     multiply, multiply_packed, multiply_packed_back = _products(dtype)
     return {
         "compiled": compiled, "real": real, "one": real(1), "zero": real(0),
-        "sigmoid": sigmoid, "tanh": tanh, "multiply": multiply,
-        "multiply_packed": multiply_packed,
+        **_functions(dtype), "multiply": multiply, "multiply_packed": multiply_packed,
         "multiply_packed_back": multiply_packed_back, "sum_rows": sum_rows,
         "cross_entropy": cross_entropy, "add_rows": add_rows,
     }  # fmt: skip

@@ -17,13 +17,21 @@ def functions(dtype: str) -> dict:
     products, real = mkl.load(dtype), np.dtype(dtype).type
     multiply, *packed = mkl.of_arrays(products.gemm, products.compute, dtype)
     multiply_packed, multiply_packed_back = packed
-    half = real(0.5)
+    half, fifth, zero, one = real(0.5), real(0.2), real(0), real(1)
 
     def sigmoid(x):
         y = np.tanh(half * x)
         y *= half
         y += half
         return y
+
+    def relu(x):
+        return np.maximum(x, zero)
+
+    def hard_sigmoid(x):
+        y = fifth * x
+        y += half
+        return y.clip(zero, one)
 
     def cross_entropy(logits, b_q, labels, scale):
         rows = np.arange(len(logits))
@@ -48,8 +56,9 @@ def functions(dtype: str) -> dict:
             multiply(one_hot, columns, into[:, i * h : (i + 1) * h], True, False)
 
     return {
-        "real": real, "one": real(1), "zero": real(0), "sigmoid": sigmoid,
-        "tanh": np.tanh, "multiply": multiply, "multiply_packed": multiply_packed,
+        "real": real, "one": one, "zero": zero, "fifth": fifth, "sigmoid": sigmoid,
+        "tanh": np.tanh, "relu": relu, "hard_sigmoid": hard_sigmoid, "where": np.where,
+        "multiply": multiply, "multiply_packed": multiply_packed,
         "multiply_packed_back": multiply_packed_back, "sum_rows": sum_rows,
         "cross_entropy": cross_entropy, "add_rows": add_rows,
     }  # fmt: skip
