@@ -370,11 +370,16 @@ def test_docstrings_and_comments_make_no_output_old(tmp_path, monkeypatch):
 
 
 def test_part_one_takes_fifteen_minutes_where_training_02_takes_three_and_a_half():
-    """Minutes of processor time, in units of what notebook 02 says of its training."""
+    """Minutes of processor time, in units of what notebook 02 says of its training.
+
+    That is seconds by the clock; on a busy machine they can be more than was computed,
+    but no more than the whole notebook counts.
+    """
     part_one = {path.name[:2]: read(path) for path in NOTEBOOKS if path.name < "07"}
     (seconds,) = re.findall(r"(\d+) s on cpu", json.dumps(part_one["02"].cells))
-    minutes = sum(notebook.metadata.d2l_lstm.minutes for notebook in part_one.values())
-    assert minutes <= 15 * int(seconds) / (3.5 * 60)
+    minutes = {name: n.metadata.d2l_lstm.minutes for name, n in part_one.items()}
+    training = min(int(seconds) / 60, minutes["02"])
+    assert sum(minutes.values()) <= 15 * training / 3.5
 
 
 def test_all_notebooks_of_part_one_are_there():
