@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import random
+import signal
 import warnings
 from pathlib import Path
 
@@ -24,6 +25,9 @@ def _bar_the_network():
 
 
 _bar_the_network()
+# A shell may start what runs in the background with Ctrl-C ignored, and processes hand
+# that down: commands that the tests interrupt would go on for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # What is compiled for cells of the tests is kept beside what pytest keeps.
 os.environ["XDG_CACHE_HOME"] = str(Path(__file__).parent.parent / ".pytest_cache/home")
 matplotlib.use("Agg")  # not by MPLBACKEND: notebook kernels would inherit it
