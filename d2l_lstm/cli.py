@@ -1,8 +1,9 @@
-"""The command `d2l-lstm`: train, predict, evaluate, info."""
+"""The command `d2l-lstm`: train, predict, evaluate, cells, info."""
 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import math
 import random
@@ -19,7 +20,7 @@ from paddle import nn
 from tqdm import tqdm
 
 from .batches import SeqDataLoader, split_corpus
-from .cells import get_cell
+from .cells import CELLS, get_cell
 from .checkpoints import is_checkpoint, load_checkpoint
 from .corpora import encode_large, is_large, load_large_corpus
 from .devices import memory_limit
@@ -103,7 +104,7 @@ def _check_memory(cell, vocab_size: int, hidden: int) -> None:
 def train(
     text: Text = None,
     cell: Annotated[
-        str, typer.Option(help="rnn, lstm, peephole, cifg, gru, ...")
+        str, typer.Option(help="lstm, gru, ...; `d2l-lstm cells` lists them.")
     ] = "lstm",
     concise: Annotated[
         bool, typer.Option("--concise", help="Paddle's compiled layer: faster.")
@@ -378,6 +379,13 @@ def evaluate(
         unknown = len(part) - int(np.count_nonzero(part))
         note = f", {unknown:,} of them unknown to the model" if unknown else ""
         typer.echo(f"{name}: perplexity {perplexity:.3f}, {len(part):,} {tokens}{note}")
+
+
+@app.command()
+def cells():
+    """The cells that `train --cell` takes, each with a line on what it is."""
+    for name, cell in CELLS.items():
+        typer.echo(f"{name:23}{inspect.getdoc(cell.step).splitlines()[0]}")
 
 
 @app.command()

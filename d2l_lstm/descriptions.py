@@ -18,7 +18,7 @@ import paddle
 from msgspec import Meta
 from paddle import nn
 
-from .cells import CELLS, param_shape
+from .cells import CELLS
 from .files import FileError, shown
 from .models import (
     RNNModel,
@@ -334,15 +334,16 @@ def shapes_of(model: _Model) -> dict[str, tuple[int, ...]]:
     """Names and shapes of a model's parameters, without making one."""
     v, h = model.vocab_size, model.num_hiddens
     if isinstance(model, _Scratch):
-        names = CELLS[model.cell].param_names
-        return {name: param_shape(name, v, h, v) for name in names}
+        cell = CELLS[model.cell]
+        return {name: cell.shape(name, v, h, v) for name in cell.param_names}
     shapes, directions = {}, 2 if model.direction == "bidirect" else 1
     for i in range(model.num_layers):
         d = v if i == 0 else h * directions  # inputs of this layer
         if isinstance(model, _ScratchLayers):
             for cell in ("cell_fw", "cell_bw") if directions == 2 else ("cell",):
-                for name in CELLS[model.cell].param_names[:-2]:
-                    shapes[f"rnn.{i}.{cell}.{name}"] = param_shape(name, d, h, v)
+                scratch = CELLS[model.cell]
+                for name in scratch.param_names[:-2]:
+                    shapes[f"rnn.{i}.{cell}.{name}"] = scratch.shape(name, d, h, v)
             continue
         rows = _GATES[type(model)] * h
         for end in (f"l{i}", f"l{i}_reverse")[:directions]:

@@ -10,7 +10,7 @@ from paddle.nn.functional import dropout as drop_out
 from paddle.nn.functional import one_hot
 from paddle.nn.layer.rnn import concat_states, split_states
 
-from .cells import CELLS, Cell, get_cell, param_shape
+from .cells import CELLS, Cell, get_cell
 from .devices import to_device
 from .text import check_whole
 
@@ -71,7 +71,7 @@ def registered_cell(net) -> Cell | None:
     if name is None or net.init_state is not CELLS[name].init_state:
         return None
     cell, sizes = CELLS[name], (net.vocab_size, net.num_hiddens, net.vocab_size)
-    shapes = [param_shape(n, *sizes) for n in cell.param_names]
+    shapes = [cell.shape(n, *sizes) for n in cell.param_names]
     params = [p for p in net.params if isinstance(p, paddle.Tensor)]
     kinds = {(p.place.is_cpu_place(), p.dtype) for p in params}
     usual = kinds <= {(True, paddle.float32)} or kinds <= {(True, paddle.float64)}

@@ -37,6 +37,24 @@ _LOOKS = {
     "lstm_relu_gates": ("LSTM, ReLU gates", COLOURS[5], STYLES[3]),
     "lstm_hard_sigmoid": ("LSTM, hard sigmoid", COLOURS[5], STYLES[1]),
     "lstm_sigmoid_candidate": ("LSTM, σ candidate", COLOURS[5], STYLES[5]),
+    # What was left out of the peephole LSTM in black, kin of the LSTM and of the GRU in
+    # their colours.
+    "nig": ("no input gate", COLOURS[6], STYLES[0]),
+    "nfg": ("no forget gate", COLOURS[6], STYLES[1]),
+    "nog": ("no output gate", COLOURS[6], STYLES[2]),
+    "niaf": ("no tanh inside", COLOURS[6], STYLES[3]),
+    "noaf": ("no tanh outside", COLOURS[6], STYLES[4]),
+    "fgr": ("gate recurrence", COLOURS[6], STYLES[6]),
+    "lstm_1997": ("LSTM of 1997", COLOURS[0], STYLES[1]),
+    "janet": ("JANET", COLOURS[0], STYLES[2]),
+    "depth_gated": ("depth-gated LSTM", COLOURS[0], STYLES[4]),
+    "minlstm": ("minLSTM", COLOURS[0], STYLES[5]),
+    "slstm": ("sLSTM", COLOURS[0], STYLES[6]),
+    "mut1": ("MUT1", COLOURS[1], STYLES[2]),
+    "mut2": ("MUT2", COLOURS[1], STYLES[3]),
+    "mut3": ("MUT3", COLOURS[1], STYLES[4]),
+    "mingru": ("minGRU", COLOURS[1], STYLES[5]),
+    "clockwork": ("Clockwork RNN", COLOURS[2], STYLES[4]),
     "training": ("training", COLOURS[0], STYLES[0]),
     "validation": ("validation", COLOURS[1], STYLES[1]),
     "test": ("test", COLOURS[2], STYLES[2]),
@@ -68,7 +86,7 @@ def look(name: str) -> dict:
     """How a thing is drawn, in every figure: `axes.plot(x, y, **d2l.look("lstm"))`.
 
     Args:
-        name: of a cell of the first part, or "training", "validation", "test", "ngram".
+        name: of a cell in `CELLS`, or "training", "validation", "test", "ngram".
 
     Returns:
         color, linestyle and label, as Matplotlib takes them.

@@ -470,16 +470,25 @@ def test_info_prints_versions_threads_and_places(run):
     assert "timemachine_chapter1.txt" in values["chapter"]
 
 
+def test_cells_are_listed_with_a_line_each(run):
+    status, out, _ = run("cells")
+    named = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert status == 0 and list(named) == list(d2l.CELLS)
+    assert "no forget gate" in named["nfg"] and len(set(named.values())) == len(named)
+    assert max(map(len, out.splitlines())) <= 110
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], ["train", "predict", "evaluate", "info"]),
+        ([], ["train", "predict", "evaluate", "cells", "info"]),
         (["train"], ["--text", "--cell", "--resume", "Ctrl-C", "--seed"]),
         (["train"], ["default: The Time Machine", "else unicode"]),
         (["predict"], ["--prefix", "--temperature", "--top-k", "--json"]),
         (["predict"], ["--top-p", "--beam-size"]),
         (["predict"], ["default: each line of standard input"]),
         (["evaluate"], ["--checkpoint", "--text"]),
+        (["cells"], ["a line on what it is"]),
         (["info"], ["Versions"]),
     ],
 )
@@ -518,6 +527,10 @@ ERRORS = {
     "one character": (["train", "-t", "{}/one.txt"], "tokens"),
     "text is a folder": (["train", "-t", "{}"], "cannot read"),
     "cell": (["train", "--cell", "lstn"], "'lstn'"),
+    "modules": (
+        ["train", "--cell", "clockwork", "--hidden", "30"],
+        "num_hiddens is 30; a Clockwork RNN needs a multiple of 4",
+    ),
     "no such layer": (["train", "--cell", "cifg", "--concise"], "'cifg'"),
     "batch": (["train", "-t", "{}/short.txt"], "batch_size"),
     "batch 0": (["train", "--batch-size", "0"], "batch_size is 0"),

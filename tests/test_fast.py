@@ -104,7 +104,7 @@ def dtype_of(net) -> str:
 
 
 @backends
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", [c for c in CELLS if c != "clockwork"])
 def test_loss_gradient_and_state_are_autograds(cell, backend, pool):
     net = model(cell, dtype="float64")
     assert_equal_to_autograd(net, backend, *minibatch(9, 5), pool)
@@ -320,6 +320,23 @@ def unusual_steps():
         return (tanh(X @ W_xa + state[0] @ W_ha + b_a) * X.shape[0],)
 
     return locals().values()
+
+
+def test_modules_with_clocks_run_as_written():
+    with pytest.raises(NotUnderstoodError):
+        cell_plan(CELLS["clockwork"])
+
+
+def test_a_product_that_two_stages_read_is_refused(new_cells):
+    def step(X, state, params):
+        W_xa, W_ha, W_hb = params
+        (H,) = state
+        A = H @ W_ha
+        return (tanh(A + tanh(X @ W_xa + A) @ W_hb),)
+
+    define("own", step, "W_xa W_ha W_hb")
+    with pytest.raises(NotUnderstoodError, match="two stages"):
+        cell_plan(CELLS["own"])
 
 
 @pytest.mark.parametrize("step", list(unusual_steps()))

@@ -33,8 +33,9 @@ def as_tuple(state):
 def every_model(vocab_size, num_hiddens):
     """One of each kind that looks forward in time only."""
     for cell in CELLS:
-        yield d2l_lstm.scratch_model(cell, vocab_size, num_hiddens)
-        layer = d2l_lstm.ScratchLayer(cell, vocab_size, num_hiddens)
+        h = num_hiddens * (4 if cell == "clockwork" else 1)  # four modules of one size
+        yield d2l_lstm.scratch_model(cell, vocab_size, h)
+        layer = d2l_lstm.ScratchLayer(cell, vocab_size, h)
         yield d2l_lstm.RNNModel(layer, vocab_size)
     for layer in LAYERS:
         for num_layers in (1, 2):
@@ -246,6 +247,7 @@ def test_batch_major_layer_is_refused(layer):
 def test_scratch_layer_equals_scratch_model_with_the_same_weights(
     cell, vocab_size, num_hiddens, batch_size, num_steps
 ):
+    num_hiddens *= 4 if cell == "clockwork" else 1  # four modules of one size
     scratch = d2l_lstm.scratch_model(cell, vocab_size, num_hiddens)
     for param in scratch.params:
         param.set_value(paddle.randn(param.shape))
@@ -275,9 +277,9 @@ def test_scratch_layer_equals_scratch_model_with_the_same_weights(
 def test_scratch_layer_is_used_like_a_cell_of_paddle(cell):
     layer = d2l_lstm.ScratchLayer(cell, 5, 4)
     X, H = paddle.randn([3, 5]), paddle.zeros([3, 4])
-    both = len(CELLS[cell].state_names) == 2
-    Y, state = layer(X, (H, H) if both else H)
-    assert [s.shape for s in as_tuple(state)] == [[3, 4]] * (1 + both)
+    parts = len(CELLS[cell].state_names)
+    Y, state = layer(X, (H,) * parts if parts > 1 else H)
+    assert [s.shape for s in as_tuple(state)] == [[3, 4]] * parts
     np.testing.assert_array_equal(Y, as_tuple(state)[0])
     for one, other in zip(as_tuple(state), as_tuple(layer(X)[1]), strict=True):
         np.testing.assert_array_equal(one, other)  # zeros if left out

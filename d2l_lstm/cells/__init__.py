@@ -43,3 +43,7 @@ from .variants import (
     peephole_cifg_step,
     peephole_step,
 )
+
+# isort: split
+# CELLS has them in this order: those of the chapter, its variants, the rest.
+from .searched import mingru_scan, minlstm_scan, scan

@@ -7,7 +7,7 @@ r"""What a cell is: the equations of one step, and the names in them.
 over time and wants the two of the output layer, `W_hq` and `b_q`, at the end. Shapes,
 with d inputs, h hidden units and q outputs, follow from the names:
 
-    W_x...  (d, h)        W_h...  (h, h)        W_hq  (h, q)
+    W_x...  (d, h)        any other W_  (h, h)  W_hq  (h, q)
     b_...  c_...  p_...   (h,)                  b_q   (q,)
 
 A vector of examples is a row, so a product reads `X @ W`. A state is a tuple of
@@ -39,11 +39,12 @@ def param_shape(name: str, num_inputs: int, num_hiddens: int, num_outputs: int):
     """The shape of a parameter, by its name: see the module."""
     if name in ("W_hq", "b_q"):
         return (num_hiddens, num_outputs) if name == "W_hq" else (num_outputs,)
-    first = {"W_x": (num_inputs,), "W_h": (num_hiddens,)}.get(name[:3], ())
-    return (*first, num_hiddens)
+    if not name.startswith("W_"):
+        return (num_hiddens,)
+    return (num_inputs if name.startswith("W_x") else num_hiddens, num_hiddens)
 
 
-def initial_params(names, vocab_size, num_hiddens):
+def initial_params(names, vocab_size, num_hiddens, shape=param_shape):
     """Parameters as the book starts them: weights W small and Gaussian, the rest 0.
 
     Returns:
@@ -52,8 +53,8 @@ def initial_params(names, vocab_size, num_hiddens):
     """
     params = []
     for name in names:
-        shape = param_shape(name, vocab_size, num_hiddens, vocab_size)
-        param = normal(*shape) if name.startswith("W") else paddle.zeros(shape)
+        sizes = shape(name, vocab_size, num_hiddens, vocab_size)
+        param = normal(*sizes) if name.startswith("W") else paddle.zeros(sizes)
         param.stop_gradient = False
         params.append(param)
     return params
@@ -148,6 +149,8 @@ class Cell:
             names, unless a cell brings its own.
         init_state: (batch_size, num_hiddens) to a state of zeros.
         forward: (inputs, state, params) to outputs and state: the step, unrolled.
+        shape: (name, d, h, q) to the shape of a parameter: `param_shape`, unless the
+            cell has others.
     """
 
     name: str
@@ -157,6 +160,7 @@ class Cell:
     get_params: Callable
     init_state: Callable
     forward: Callable
+    shape: Callable = param_shape
 
     def __deepcopy__(self, memo):
         return self  # there is one of each name, also in a copy of a model
@@ -169,7 +173,7 @@ class Cell:
     def num_params(self, vocab_size: int, num_hiddens: int) -> int:
         """Numbers in the parameters, the output layer included."""
         return sum(
-            math.prod(param_shape(name, vocab_size, num_hiddens, vocab_size))
+            math.prod(self.shape(name, vocab_size, num_hiddens, vocab_size))
             for name in self.param_names
         )
 
@@ -179,7 +183,9 @@ def gates(names: str) -> str:
     return " ".join(f"W_x{g} W_h{g} b_{g}" for g in names)
 
 
-def define(name, step, params, state="H", *, get_params=None) -> Cell:
+def define(
+    name, step, params, state="H", *, get_params=None, shape=param_shape
+) -> Cell:
     """Make a cell of one step, and give it a name in `CELLS`.
 
     Args:
@@ -188,12 +194,13 @@ def define(name, step, params, state="H", *, get_params=None) -> Cell:
         step: its equations; the first line of its docstring describes the cell.
         params, state: names, separated by spaces, as the step unpacks them.
         get_params: a function of its own for parameters that start otherwise.
+        shape: a function of its own for parameters of other shapes, see `Cell`.
     """
     param_names = (*params.split(), "W_hq", "b_q")
     state_names = tuple(state.split())
 
     def initial(vocab_size, num_hiddens):
-        return initial_params(param_names, vocab_size, num_hiddens)
+        return initial_params(param_names, vocab_size, num_hiddens, shape)
 
     def init_state(batch_size, num_hiddens):
         return tuple(paddle.zeros([batch_size, num_hiddens]) for _ in state_names)
@@ -214,8 +221,9 @@ def define(name, step, params, state="H", *, get_params=None) -> Cell:
         "Returns:\n    The outputs, (num_steps * batch_size, q), and the last state."
     )
     cell = Cell(
-        name, step, param_names, state_names, get_params or initial, init_state, forward
-    )
+        name, step, param_names, state_names, get_params or initial, init_state,
+        forward, shape,
+    )  # fmt: skip
     called = (f"get_{name}_params", f"init_{name}_state", name)
     for function, public_name in zip(cell.functions, called):
         function.__name__ = function.__qualname__ = public_name

@@ -8,6 +8,7 @@ what it does. The operators `@ + - *` are theirs already; these are the function
 from __future__ import annotations
 
 import numpy as np
+import paddle
 from paddle import Tensor
 from paddle.nn import functional
 
@@ -39,3 +40,38 @@ def hard_sigmoid(x):
     if isinstance(x, (np.ndarray, Tensor)):
         return (0.2 * x + 0.5).clip(0, 1)
     return x.hard_sigmoid()
+
+
+def exp(x):
+    """The exponential, element by element."""
+    return np.exp(x) if isinstance(x, np.ndarray) else x.exp()
+
+
+def log_sigmoid(x):
+    """The logarithm of `sigmoid(x)`, which does not underflow."""
+    if isinstance(x, np.ndarray):
+        return -np.logaddexp(0, -x)
+    return functional.log_sigmoid(x) if isinstance(x, Tensor) else x.log_sigmoid()
+
+
+def maximum(x, y):
+    """The larger of two, element by element; y may be a number."""
+    if isinstance(x, np.ndarray):
+        return np.maximum(x, y)
+    if not isinstance(x, Tensor):
+        return x.maximum(y)
+    return paddle.maximum(x, y if isinstance(y, Tensor) else paddle.full_like(x, y))
+
+
+def choose(condition, x, y):
+    """x where a condition holds, y elsewhere; not known to the fast path."""
+    if isinstance(x, np.ndarray):
+        return np.where(condition, x, y)
+    return paddle.where(condition, x, y)
+
+
+def joined(parts):
+    """Parts (n, ...) of a state side by side; not known to the fast path."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts, axis=1)
+    return paddle.concat(parts, axis=1)

@@ -98,8 +98,8 @@ def cell_plan(cell) -> Plan:
     matrices = {v.args[1].name: v for v in plan.values if v.op == "product"}
     for name in names:
         if name in matrices:
-            of_input = plan.is_lookup(matrices[name])
-            if name[:3] != ("W_x" if of_input else "W_h"):
+            rows = "d" if plan.is_lookup(matrices[name]) else "h"
+            if cell.shape(name, "d", "h", "q") != (rows, "h"):
                 raise NotUnderstoodError(f"{name} in a product with another shape")
         elif name not in plan.vectors:
             raise NotUnderstoodError(f"{name}, which the step does not use")

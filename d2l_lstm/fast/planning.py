@@ -11,7 +11,7 @@ become rows of a table, and all that lies between two products becomes one loop:
     stage 2   ...
 
 A value that is needed again, by a later stage or on the way back, is kept in a slot: a
-column of h numbers in one matrix that also has the products. A product is read once, so
+column of h numbers in one matrix that also has the products. One stage reads a product;
 its slot is free after that, and on the way back holds the product's derivative.
 """
 
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .tracing import FUNCTIONS, NotUnderstoodError, Value, in_order
+from .tracing import READS, READS_RESULT, NotUnderstoodError, Value, in_order
 
 
 @dataclass(eq=False)
@@ -80,7 +80,7 @@ class Plan:
             [v for v in computed if v.op != "product" and self._stage[v] == k]
             for k in range(last + 1)
         ]
-        self._check_products()
+        self._read_at = self._read_products()
         self.groups = self._grouped(computed)
         lefts = [g.left for g in self.groups]
         self.lefts = [v for v in lefts if not v.given and v not in self.outputs]
@@ -132,16 +132,16 @@ class Plan:
                     raise NotUnderstoodError(f"a product with a {left.op} on the left")
                 group = groups.setdefault(left, Group(left, self._stage[left]))
                 group.products.append(value)
-        if not groups:
-            raise NotUnderstoodError("no product with a state")
         return sorted(groups.values(), key=lambda g: g.stage)
 
-    def _check_products(self) -> None:
+    def _read_products(self) -> dict[Value, int]:
+        """Of every product with a state the stage that reads it."""
+        read: dict[Value, int] = {}
         for value in self.values:
-            for arg in value.args:
-                late = self._stage[value] != self._stage[arg]
-                if self.is_product(arg) and late:
-                    raise NotUnderstoodError("a product that a later stage needs")
+            for arg in filter(self.is_product, value.args):
+                if read.setdefault(arg, self._stage[value]) != self._stage[value]:
+                    raise NotUnderstoodError("a product that two stages need")
+        return read
 
     def _vectors(self) -> list[str]:
         names = [
@@ -157,10 +157,9 @@ class Plan:
         """What has to be there after its own stage, and is nowhere else."""
         needed = set()
         for value in self.values:
-            if value.op in FUNCTIONS:
+            if value.op in READS_RESULT:
                 needed.add(value)
-            if value.op == "multiply":
-                needed.update(value.args)
+            needed.update(value.args[i] for i in READS.get(value.op, ()))
             if value.op != "product":
                 stage = self._stage[value]
                 needed.update(a for a in value.args if self._stage[a] != stage)
@@ -182,7 +181,7 @@ class Plan:
         for value in kept:
             if value in self.slots:
                 continue
-            room = [p for p in free if self._stage[p] <= self._stage[value]]
+            room = [p for p in free if self._read_at[p] <= self._stage[value]]
             if room:
                 free.remove(room[0])
                 self.slots[value] = self.slots[room[0]]

@@ -15,6 +15,10 @@ of the loss with respect to a value y, its arguments get:
     y = tanh(a)          d * (1 - y * y)
     y = relu(a)          d where y > 0, else 0
     y = hard_sigmoid(a)  0.2 * d where 0 < y < 1, else 0
+    y = exp(a)           d * y
+    y = log_sigmoid(a)   d * (1 - exp(y))
+    y = a / b            d / b, -d * y / b
+    y = maximum(a, b)    d where it is the larger, else 0
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from .planning import Plan
-from .tracing import NotUnderstoodError, Value
+from .tracing import READS, READS_RESULT, NotUnderstoodError, Value
 
 _FORWARD = {
     "add": "{0} + {1}",
@@ -32,6 +36,10 @@ _FORWARD = {
     "tanh": "tanh({0})",
     "relu": "relu({0})",
     "hard_sigmoid": "hard_sigmoid({0})",
+    "exp": "exp({0})",
+    "log_sigmoid": "log_sigmoid({0})",
+    "divide": "{0} / {1}",
+    "maximum": "maximum({0}, {1})",
 }
 _BACKWARD = {
     "add": ("{d}", "{d}"),
@@ -41,8 +49,11 @@ _BACKWARD = {
     "tanh": ("{d} * (one - {y} * {y})",),
     "relu": ("where({y} > zero, {d}, zero)",),
     "hard_sigmoid": ("where(({y} > zero) & ({y} < one), fifth * {d}, zero)",),
+    "exp": ("{d} * {y}",),
+    "log_sigmoid": ("{d} * (one - exp({y}))",),
+    "divide": ("{d} / {1}", "-{d} * {y} / {1}"),
+    "maximum": ("where({0} >= {1}, {d}, zero)", "where({0} < {1}, {d}, zero)"),
 }
-_NEEDED = {"multiply": (0, 1)}  # arguments whose values the way back reads
 
 
 class Source:
@@ -221,14 +232,12 @@ class Source:
                 d = f"d{self.number[value]}"
                 lines.append(f"{d} = {' + '.join(given)}")
             names = ["", ""]
-            for position in _NEEDED.get(value.op, ()):
+            for position in READS.get(value.op, ()):
                 arg = value.args[position]
                 names[position] = self._load(arg, known, lines)
-            y = (
-                self._load(value, known, lines)
-                if "{y}" in _BACKWARD[value.op][0]
-                else ""
-            )
+            y = ""
+            if value.op in READS_RESULT:
+                y = self._load(value, known, lines)
             for arg, form in zip(value.args, _BACKWARD[value.op]):
                 if arg.op == "constant":
                     continue

@@ -8,10 +8,14 @@ is in `cells.functions`. Given symbols instead of arrays it leaves a graph of
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partialmethod
 from numbers import Real
 
 # Of one value, element by element; the way back reads what came out, not what went in.
-FUNCTIONS = ("sigmoid", "tanh", "relu", "hard_sigmoid")
+FUNCTIONS = ("sigmoid", "tanh", "relu", "hard_sigmoid", "exp", "log_sigmoid")
+# What else the way back reads: of some operations the result, and some arguments.
+READS_RESULT = (*FUNCTIONS, "divide")
+READS = {"multiply": (0, 1), "divide": (1,), "maximum": (0, 1)}
 
 
 class NotUnderstoodError(Exception):
@@ -24,7 +28,8 @@ class Value:
 
     Attributes:
         op: `'input'`, `'state'`, `'param'` and `'constant'` are given; `'product'`,
-            `'add'`, `'subtract'`, `'multiply'` and one of `FUNCTIONS` computed.
+            `'add'`, `'subtract'`, `'multiply'`, `'divide'`, `'maximum'` and one of
+            `FUNCTIONS` computed.
         args: the values it is computed of.
         name: of a state or a parameter; the number of a constant.
     """
@@ -68,20 +73,24 @@ class Value:
     def __rmul__(self, other):
         return self._with("multiply", other, swapped=True)
 
+    def __truediv__(self, other):
+        return self._with("divide", other)
+
+    def __rtruediv__(self, other):
+        return self._with("divide", other, swapped=True)
+
+    def maximum(self, other):
+        return self._with("maximum", other)
+
     def __neg__(self):
         return self * -1.0
 
-    def sigmoid(self):
-        return Value("sigmoid", (self,))
+    def _function(self, op):
+        return Value(op, (self,))
 
-    def tanh(self):
-        return Value("tanh", (self,))
 
-    def relu(self):
-        return Value("relu", (self,))
-
-    def hard_sigmoid(self):
-        return Value("hard_sigmoid", (self,))
+for _name in FUNCTIONS:
+    setattr(Value, _name, partialmethod(Value._function, _name))
 
 
 def trace_step(step, param_names, state_names) -> tuple[Value, ...]:

@@ -21,7 +21,6 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from ..cells import param_shape
 from ..devices import num_threads, set_product_threads
 from ..fitting import NonFiniteLossError
 from ..models import parameters_of, registered_cell
@@ -422,7 +421,7 @@ def try_out(compiled: CompiledCell, cell, dtype) -> None:
         UnusableError: for what differs.
     """
     draw, (V, h, rows, steps) = np.random.default_rng(0), (5, 37, 9, 4)
-    shapes = [param_shape(name, V, h, V) for name in cell.param_names]
+    shapes = [cell.shape(name, V, h, V) for name in cell.param_names]
     net = SimpleNamespace(
         vocab_size=V, num_hiddens=h, get_params=cell.get_params,
         forward_fn=cell.forward,

@@ -94,12 +94,25 @@ def _functions(dtype):
         return one if y > one else y
 
     @inlined
+    def exp(x):
+        return np.exp(x)
+
+    @inlined
+    def log_sigmoid(x):
+        return min(x, zero) - np.log1p(np.exp(-abs(x)))
+
+    @inlined
+    def maximum(x, y):
+        return y if x < y else x
+
+    @inlined
     def where(condition, x, y):
         return x if condition else y
 
     return {
         "sigmoid": sigmoid, "tanh": tanh, "relu": relu, "hard_sigmoid": hard_sigmoid,
-        "where": where, "fifth": fifth,
+        "exp": exp, "log_sigmoid": log_sigmoid, "maximum": maximum, "where": where,
+        "fifth": fifth,
     }  # fmt: skip
 
 

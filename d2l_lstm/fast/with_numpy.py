@@ -33,6 +33,9 @@ def functions(dtype: str) -> dict:
         y += half
         return y.clip(zero, one)
 
+    def log_sigmoid(x):
+        return -np.logaddexp(zero, -x)
+
     def cross_entropy(logits, b_q, labels, scale):
         rows = np.arange(len(logits))
         logits += b_q
@@ -57,7 +60,8 @@ def functions(dtype: str) -> dict:
 
     return {
         "real": real, "one": one, "zero": zero, "fifth": fifth, "sigmoid": sigmoid,
-        "tanh": np.tanh, "relu": relu, "hard_sigmoid": hard_sigmoid, "where": np.where,
+        "tanh": np.tanh, "relu": relu, "hard_sigmoid": hard_sigmoid, "exp": np.exp,
+        "log_sigmoid": log_sigmoid, "maximum": np.maximum, "where": np.where,
         "multiply": multiply, "multiply_packed": multiply_packed,
         "multiply_packed_back": multiply_packed_back, "sum_rows": sum_rows,
         "cross_entropy": cross_entropy, "add_rows": add_rows,
