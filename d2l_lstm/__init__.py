@@ -17,8 +17,15 @@ with _warnings.catch_warnings():
 # Paddle shows the INFO messages of every library; this one comes at the first start.
 _logging.getLogger("matplotlib.font_manager").setLevel(_logging.WARNING)
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 
+from .attention import (
+    AdditiveAttention,
+    AttentionModel,
+    SelfAttention,
+    masked_softmax,
+    positions,
+)
 from .batches import (
     SeqDataLoader,
     load_data_time_machine,
@@ -97,6 +104,7 @@ from .models import (
     cell_name,
     num_parameters,
     parameters_of,
+    pool,
     scratch_model,
 )
 from .ngrams import KneserNey, bits_per_character
@@ -123,6 +131,7 @@ from .plotting import (
 )
 from .progress import LiveLine
 from .results import result
+from .sequences import SequenceLoader, load_images, pad, read_images
 from .snapshots import History
 from .stepper import StepThrough, step_through
 from .tasks import (

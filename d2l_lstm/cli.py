@@ -10,6 +10,7 @@ import random
 import shlex
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,7 @@ from tqdm import tqdm
 
 from .batches import SeqDataLoader, split_corpus
 from .cells import CELLS, get_cell
-from .checkpoints import is_checkpoint, load_checkpoint
+from .checkpoints import is_checkpoint, load_checkpoint, save_checkpoint
 from .corpora import encode_large, is_large, load_large_corpus
 from .devices import memory_limit
 from .environment import environment_report
@@ -29,6 +30,7 @@ from .files import check_writable
 from .generation import check_decoding, generate
 from .models import RNNModel, num_parameters, scratch_model
 from .parallel import LostWorkerError, launched_as, launched_workers
+from .recipes import RECIPES, Recipe, get_recipe, train_by
 from .text import (
     DATA,
     NORMALIZATIONS,
@@ -38,7 +40,7 @@ from .text import (
     read_raw_time_machine,
     read_text,
 )
-from .training import evaluate_perplexity, train_ch8
+from .training import evaluate_perplexity
 
 PRETRAINED = DATA / "lstm_time_machine.safetensors"
 CHECKPOINT = Path("time_machine_lstm.safetensors")
@@ -100,9 +102,53 @@ def _check_memory(cell, vocab_size: int, hidden: int) -> None:
         )
 
 
+def _check_regularisation(recipe: Recipe, concise: bool, resume: bool) -> None:
+    """Refuse what does not go with dropout, decay and averaging."""
+    if recipe.regularisation and concise:
+        raise ValueError(
+            "dropout and weight decay go with the cells from scratch, not with "
+            "--concise."
+        )
+    if recipe.average_from is None:
+        return
+    if resume:
+        raise ValueError(
+            "a run whose weights are averaged cannot be resumed: the mean of those "
+            "before is not in the checkpoint."
+        )
+    if recipe.patience is not None:
+        raise ValueError(
+            "--patience takes the best weights and --average-from their mean; choose "
+            "one."
+        )
+    if recipe.average_from > recipe.epochs:
+        raise ValueError(
+            f"average_from is {recipe.average_from}, and there are {recipe.epochs} "
+            "epochs."
+        )
+
+
+def _recipe_of(context: typer.Context, name: str, **options) -> Recipe:
+    """The recipe of this name, with what the command line says otherwise."""
+    recipe, changed = get_recipe(name), {}
+    for option, value in options.items():
+        source = context.get_parameter_source(option)
+        if source is not None and source.name == "COMMANDLINE":
+            changed[option] = value
+    return replace(recipe, **changed)
+
+
+_BEST = (
+    "A set of options, of which those that you give replace its own. book: the book's. "
+    f"best: {RECIPES['best']}, what notebook 12 recommends for a short text."
+)
+
+
 @app.command()
 def train(
+    context: typer.Context,
     text: Text = None,
+    recipe: Annotated[str, typer.Option(help=_BEST)] = "book",
     cell: Annotated[
         str, typer.Option(help="lstm, gru, ...; `d2l-lstm cells` lists them.")
     ] = "lstm",
@@ -118,6 +164,22 @@ def train(
     patience: Annotated[
         int | None,
         typer.Option(help="Stop after so many epochs without a better validation."),
+    ] = None,
+    dropout_inputs: Annotated[
+        float, typer.Option(help="Share of the tokens left out at random.")
+    ] = 0.0,
+    dropout_hidden: Annotated[
+        float, typer.Option(help="Share of the hidden units the next step misses.")
+    ] = 0.0,
+    dropout_outputs: Annotated[
+        float, typer.Option(help="Share of the hidden units the scores miss.")
+    ] = 0.0,
+    weight_decay: Annotated[
+        float, typer.Option(help="How much large weights cost.")
+    ] = 0.0,
+    average_from: Annotated[
+        int | None,
+        typer.Option(help="Save the mean of the weights from this epoch on."),
     ] = None,
     token: Annotated[
         str, typer.Option(help="What the model reads and writes: char or word.")
@@ -140,7 +202,8 @@ def train(
         bool, typer.Option("--overwrite", help="Replace an earlier checkpoint.")
     ] = False,
 ):
-    """Train a language model. Without options: the book's LSTM, 500 epochs.
+    """Train a language model. Without options: the book's LSTM, 500 epochs. With
+    --recipe best: a smaller one that learns less by heart.
 
     Of The Time Machine it learns the first 10,000 characters and is validated on the
     next 5,000; of any other text the first nine tenths and the rest. Ctrl-C keeps what
@@ -148,19 +211,29 @@ def train(
     """
     workers = launched_workers()
     say = typer.echo if workers.main else (lambda _: None)
+    recipe = _recipe_of(
+        context, recipe, cell=cell, hidden=hidden, epochs=epochs, lr=lr,
+        batch_size=batch_size, num_steps=num_steps, theta=theta, patience=patience,
+        dropout_inputs=dropout_inputs, dropout_hidden=dropout_hidden,
+        dropout_outputs=dropout_outputs, weight_decay=weight_decay,
+        average_from=average_from,
+    )  # fmt: skip
+    cell, hidden = recipe.cell, recipe.hidden
     get_cell(cell)
     _choose("token type", token, ("char", "word"))
     _choose("normalization", normalize, NORMALIZATIONS)
     for name, value in (
-        ("hidden", hidden), ("epochs", epochs), ("batch_size", batch_size),
-        ("num_steps", num_steps), ("patience", patience), ("max_tokens", max_tokens),
+        ("hidden", hidden), ("epochs", recipe.epochs), ("patience", recipe.patience),
+        ("batch_size", recipe.batch_size), ("num_steps", recipe.num_steps),
+        ("average_from", recipe.average_from), ("max_tokens", max_tokens),
     ):  # fmt: skip
         if value is not None:
             check_whole(name, value, 1)
     if seed is not None:
         check_whole("seed", seed, 0, 2**32 - 1)
-    _check_positive("lr", lr)
-    _check_positive("theta", theta, infinity=True)
+    _check_positive("lr", recipe.lr)
+    _check_positive("theta", recipe.theta, infinity=True)
+    _check_regularisation(recipe, concise, resume)
     if concise and cell not in _CONCISE:
         raise ValueError(
             f"Paddle has no layer for the cell {cell!r}; --concise goes with "
@@ -193,9 +266,11 @@ def train(
     check_writable(checkpoint, may_replace=is_checkpoint)
     _check_memory(cell, len(vocab), hidden)
     train_iter, valid_iter = split_corpus(
-        corpus, vocab, batch_size, num_steps, num_train, len(corpus) - num_train
-    )
+        corpus, vocab, recipe.batch_size, recipe.num_steps, num_train,
+        len(corpus) - num_train,
+    )  # fmt: skip
     random.seed(seed)
+    np.random.seed(seed)
     paddle.seed(seed or 0)
     if concise:
         layer = getattr(nn, _CONCISE[cell])(len(vocab), hidden, time_major=True)
@@ -212,28 +287,35 @@ def train(
     prefixes = prefixes or [
         vocab.decode(corpus[i : i + 8].tolist()) for i in (0, len(corpus) // 2)
     ]
-    history = train_ch8(
+    metadata = {"text": text.name if text else CHAPTER_NAME, "seed": seed}
+    averaging = recipe.average_from is not None
+    history = train_by(
+        recipe,
         net,
         train_iter,
         vocab,
-        lr,
-        epochs,
         valid_iter=valid_iter,
-        theta=theta,
-        patience=patience,
-        checkpoint=checkpoint,
+        checkpoint=None if averaging else checkpoint,
         resume=resume,
         force=force,
-        metadata={"text": text.name if text else CHAPTER_NAME, "seed": seed},
+        metadata=metadata,
         prefixes=prefixes,
     )
+    if averaging and history.epochs and workers.main:
+        if len(history.epochs) >= recipe.average_from:
+            metadata["average_from"] = recipe.average_from
+            measured = evaluate_perplexity(net, valid_iter)
+            say(f"The mean of the weights: validation perplexity {measured:.2f}")
+        save_checkpoint(
+            checkpoint, net, vocab, history=history.to_dict(), metadata=metadata
+        )
     if not history.epochs:
         say("Nothing was learnt yet, and nothing saved.")
         return
     predict = shlex.join(["-c", str(checkpoint), "-p", prefixes[0]])
     done = f"Saved in {checkpoint}. Now: d2l-lstm predict {predict}"
     say("\n" + printable(done))
-    if history.stopped == "interrupted":
+    if history.stopped == "interrupted" and not averaging:
         say("To go on: the same command with --resume.")
 
 

@@ -190,3 +190,26 @@ def flush_denormals() -> Iterator[bool]:
         yield True
     finally:
         library.fesetenv(before)
+
+
+def allocated_memory() -> int:
+    """Bytes of Paddle's tensors on the CPU that are there at this moment.
+
+    Paddle counts what it allocates itself. Python's own tools do not see it, and what
+    other libraries allocate is not counted here.
+    """
+    return paddle.base.core.host_memory_stat_current_value("Allocated", 0)
+
+
+def peak_memory(function) -> int:
+    """Bytes that Paddle's tensors on the CPU take at most while a function runs.
+
+    Beyond those that are there before, see `allocated_memory`.
+
+    Args:
+        function: called without arguments.
+    """
+    before = allocated_memory()
+    paddle.base.core.host_memory_stat_reset_peak_value("Allocated", 0)
+    function()
+    return paddle.base.core.host_memory_stat_peak_value("Allocated", 0) - before

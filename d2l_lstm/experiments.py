@@ -34,10 +34,11 @@ import paddle
 from .batches import SeqDataLoader
 from .devices import num_threads
 from .fast import FastPath
-from .fitting import NonFiniteLossError, fit
+from .fitting import Callback, NonFiniteLossError, fit
 from .models import num_parameters, scratch_model
 from .plotting import COLOURS, GREY, use_svg_display
 from .progress import LiveLine
+from .snapshots import History
 from .training import evaluate_perplexity, perplexity, token_losses
 
 MARGIN = 0.05  # nats per character: perplexities that differ by 5%
@@ -165,6 +166,11 @@ class Contestant:
         """Trained numbers, the output layer included."""
         return num_parameters(scratch_model(self.cell, vocab_size, self.num_hiddens))
 
+    def prepare(self, vocab_size: int, train_iter, lr: float):
+        """What a run needs: a new network, what it reads, and options of `fit`."""
+        net = scratch_model(self.cell, vocab_size, self.num_hiddens)
+        return net, train_iter, {"fast": FastPath(net, train_iter.use_random_iter)}
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -177,6 +183,11 @@ class Trial:
             better than before: these weights can never be the chosen ones.
         seconds_per_epoch: of training, the median; validation not counted. They are the
             processor's: what else the machine does hardly changes them.
+        train: perplexity of every epoch on the text to train on, as the epoch reports
+            it: a mean while the weights move.
+        diverged: whether the loss became infinite, which ended the run.
+        final: perplexity of the last weights on the text to judge on; not a number for
+            a run that ended before its last epoch.
     """
 
     lr: float
@@ -185,6 +196,9 @@ class Trial:
     valid: tuple[float, ...] = ()
     test: tuple[float | None, ...] = ()
     seconds_per_epoch: float = math.nan
+    train: tuple[float, ...] = ()
+    diverged: bool = False
+    final: float = math.nan
 
     def chosen(self) -> int | None:
         """Place of the best validation, None if there is none."""
@@ -198,6 +212,28 @@ class Trial:
         """Test perplexity of the weights kept; infinite if there are none."""
         return math.inf if self.chosen() is None else self.test[self.chosen()]
 
+    def gap(self) -> float:
+        """By how much the text to train on is easier for the weights kept, in nats."""
+        on_train = self.train[self.epochs[self.chosen()] - 1]
+        return math.log(self.judged()) - math.log(on_train)
+
+    def epochs_to(self, target: float) -> float:
+        """Until validation is as low as this; infinite if it never is.
+
+        Between two measurements the logarithm of the perplexity is taken to lie on a
+        straight line; before the first one nothing is known.
+        """
+        before = None
+        for epoch, value in zip(self.epochs, self.valid):
+            if value <= target:
+                if before is None:
+                    return epoch
+                there, last = before
+                share = math.log(last / target) / math.log(last / value)
+                return there + share * (epoch - there)
+            before = epoch, value
+        return math.inf
+
     def within(self, num_epochs: float) -> Trial:
         """What it would have been if it had been stopped after so many epochs."""
         kept = sum(epoch <= num_epochs for epoch in self.epochs)
@@ -206,11 +242,24 @@ class Trial:
             epochs=self.epochs[:kept],
             valid=self.valid[:kept],
             test=self.test[:kept],
+            train=self.train[: int(min(num_epochs, len(self.train)))],
+            final=self.final if kept == len(self.epochs) else math.nan,
         )
 
 
+class EveryEpoch(Callback):
+    """The last history, also of a run that ends with an error."""
+
+    def __init__(self):
+        self.history = History()
+
+    def epoch(self, run, scheduled):
+        self.history = run.history
+
+
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """The project computes with one thread, for as long as this lasts."""
     before = os.environ.get("D2L_LSTM_THREADS")
     os.environ["D2L_LSTM_THREADS"] = "1"
     try:
@@ -237,6 +286,7 @@ def run_trial(
     chosen before.
 
     Args:
+        contestant: a `Contestant`, or anything with its methods.
         parts: loaders of the text to train on, to choose on and to judge on; the last
             is None for a run that is only to choose by.
         num_epochs, patience, valid_every: see `fitting.fit`.
@@ -244,12 +294,15 @@ def run_trial(
     random.seed(seed)
     paddle.seed(seed)
     train_iter, valid_iter, test_iter = parts
-    net = scratch_model(contestant.cell, vocab_size, contestant.num_hiddens)
+    net, train_iter, options = contestant.prepare(vocab_size, train_iter, lr)
+    settings = {"lr": lr, "patience": patience, "valid_every": valid_every} | options
+    losses = settings.pop("losses", token_losses)
+    watched, diverged, final = EveryEpoch(), False, math.nan
     epochs, valid, test, seconds = [], [], [], []
     trained_from = time.process_time()
 
     def evaluate(net, data):
-        nonlocal trained_from
+        nonlocal trained_from, final
         seconds.append((time.process_time() - trained_from) / valid_every)
         value = evaluate_perplexity(net, data)
         best = not valid or value < min(valid)
@@ -257,23 +310,25 @@ def run_trial(
         test.append(evaluate_perplexity(net, test_iter) if judge else None)
         valid.append(value)
         epochs.append(len(valid) * valid_every)
+        if epochs[-1] == num_epochs and test_iter is not None:
+            final = test[-1] or evaluate_perplexity(net, test_iter)
         trained_from = time.process_time()
         return value
 
     try:
-        with _one_thread():
+        with one_thread():
             history = fit(
-                net, train_iter, token_losses, num_epochs, lr=lr,
-                valid_iter=valid_iter, valid_every=valid_every, patience=patience,
-                metric=perplexity, evaluate=evaluate,
-                fast=FastPath(net, train_iter.use_random_iter),
+                net, train_iter, losses, num_epochs, valid_iter=valid_iter,
+                metric=perplexity, evaluate=evaluate, callbacks=(watched,), **settings,
             )  # fmt: skip
         if history.stopped == "interrupted":
             raise KeyboardInterrupt  # a run cut short is no run of the contest
     except NonFiniteLossError:
-        pass  # a rate this high is judged by what it had reached
+        diverged = True  # a rate this high is judged by what it had reached
     pace = median(seconds) if seconds else math.nan
-    return Trial(lr, seed, tuple(epochs), tuple(valid), tuple(test), pace)
+    measured = tuple(epochs), tuple(valid), tuple(test)
+    train = tuple(watched.history.train)
+    return Trial(lr, seed, *measured, pace, train, diverged, final)
 
 
 def choose_rate(
@@ -374,6 +429,10 @@ class Contest:
         """Test perplexities at the chosen weights, (number of seeds,)."""
         return np.array([trial.judged() for trial in self.trials[name]])
 
+    def gaps(self, name: str) -> np.ndarray:
+        """log test minus log training perplexity at the chosen weights, nats."""
+        return np.array([trial.gap() for trial in self.trials[name]])
+
     def epochs(self, name: str) -> np.ndarray:
         """The chosen epochs, (number of seeds,)."""
         return np.array([trial.epoch() for trial in self.trials[name]])
@@ -447,7 +506,7 @@ def _rate_of(contestant, first_rate, rate_seeds, settings, known):
 
 
 @contextmanager
-def _pool(processes: int) -> Iterator[ProcessPoolExecutor | None]:
+def pool_of(processes: int) -> Iterator[ProcessPoolExecutor | None]:
     """So many processes, that begin when they are needed; None for this one only."""
     if processes == 1:
         yield None
@@ -461,8 +520,14 @@ def _pool(processes: int) -> Iterator[ProcessPoolExecutor | None]:
             raise
 
 
-def _all_of(function, jobs: dict, pool, line: LiveLine, what: str) -> dict:
-    """The function of each job's arguments, by the job's name."""
+def run_jobs(function, jobs: dict, pool, line: LiveLine, what: str) -> dict:
+    """The function of each job's arguments, by the job's name.
+
+    Args:
+        jobs: name to arguments.
+        pool: of `pool_of`.
+        line, what: shows how many are done, after the words `what`.
+    """
     done = {}
 
     def finished(name, result):
@@ -542,8 +607,8 @@ def _hold(contestants, settings, limits, known: Contest | None = None) -> Contes
         there = {r: [t.within(limits[name]) for t in ts] for r, ts in before.items()}
         rest = use["first_rate"], use["rate_seeds"], of_runs[name], there
         jobs[name] = (contestant, *rest)
-    with _pool(use["processes"]) as pool:
-        rates = _all_of(_rate_of, jobs, pool, line, "learning rates")
+    with pool_of(use["processes"]) as pool:
+        rates = run_jobs(_rate_of, jobs, pool, line, "learning rates")
         for name in contestants:
             found.rates[name], found.tried[name] = rates[name]
         new = {n for n in contestants if not known or known.rates[n] != rates[n][0]}
@@ -553,7 +618,7 @@ def _hold(contestants, settings, limits, known: Contest | None = None) -> Contes
             for name, contestant in contestants.items()
             if name in new
         }
-        trials = _all_of(run_trial, jobs, pool, line, "runs")
+        trials = run_jobs(run_trial, jobs, pool, line, "runs")
     for name in contestants:
         found.trials[name] = (
             [trials[name, seed] for seed in use["seeds"]]

@@ -169,7 +169,7 @@ def next_token_probabilities(
     return p
 
 
-class _OneHot:
+class OneHot:
     """One-hot rows: their product with a matrix is some of its rows, a copy.
 
     Of one index a vector, of (rows,) indices a matrix.
@@ -197,7 +197,7 @@ class _NumpyReader:
 
     def _read(self, steps, state):
         for tokens in steps:
-            state = self.step(_OneHot(tokens), state, self.params)
+            state = self.step(OneHot(tokens), state, self.params)
         return state[0] @ self.W_hq + self.b_q, *state
 
     def read(self, X):

@@ -1,9 +1,11 @@
-"""Language models: a recurrent cell or layer, with the output layer around it."""
+"""A recurrent cell or layer with an output layer: models of texts and of sequences."""
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 
+import numpy as np
 import paddle
 from paddle import nn
 from paddle.nn.functional import dropout as drop_out
@@ -278,6 +280,89 @@ class RNNModel(nn.Layer):
         return state if len(state) > 1 else state[0]
 
 
+def pool(Y, how: str, sequence_length=None):
+    """One row for each sequence, of the hidden states at all of its steps.
+
+    Args:
+        Y: (num_steps, batch_size, h), the outputs of a recurrent layer.
+        how: "last" for the state at the last step, "mean" for the mean over the steps,
+            "max" for the largest value of each unit.
+        sequence_length: (batch_size,), how many steps of each sequence count; by
+            default all. What stands behind them has no influence.
+
+    Returns:
+        (batch_size, h).
+
+    Raises:
+        ValueError: for another `how`, no state, or a length below 1 or above num_steps.
+    """
+    check_pooling(how)
+    sequence_length = lengths_of(Y, sequence_length)  # all steps if it is None
+    step = paddle.arange(len(Y)).unsqueeze(1)  # (num_steps, 1)
+    if how == "last":
+        is_last = (step == sequence_length - 1).unsqueeze(-1)
+        return paddle.where(is_last, Y, paddle.zeros_like(Y)).sum(axis=0)
+    inside = (step < sequence_length).unsqueeze(-1)  # (num_steps, batch_size, 1)
+    if how == "max":  # by its place: the gradient of Paddle's max is slow
+        seen = paddle.where(inside, Y, paddle.full_like(Y, -math.inf))
+        place = seen.detach().argmax(axis=0, keepdim=True)
+        return paddle.take_along_axis(Y, place, axis=0).squeeze(0)
+    total = paddle.where(inside, Y, paddle.zeros_like(Y)).sum(axis=0)
+    return total / sequence_length.unsqueeze(1).astype(Y.dtype)
+
+
+def lengths_of(Y, sequence_length=None):
+    """How many steps of each sequence count.
+
+    Args:
+        Y: (num_steps, batch_size, h).
+        sequence_length: whole numbers (batch_size,), a tensor, array or list; None for
+            all steps.
+
+    Returns:
+        A tensor (batch_size,), int64.
+
+    Raises:
+        ValueError: for lengths that `Y` cannot have, or a `Y` without a state.
+    """
+    if Y.ndim != 3 or not Y.size:
+        raise ValueError(
+            f"Y has the shape {tuple(Y.shape)}; it must be (num_steps, batch_size, h), "
+            "none of them 0."
+        )
+    if sequence_length is None:
+        return paddle.full([Y.shape[1]], len(Y), "int64")
+    return paddle.to_tensor(checked_lengths("sequence_length", sequence_length, Y))
+
+
+def checked_lengths(name: str, lengths, X) -> np.ndarray:
+    """Lengths of the sequences X (num_steps, batch_size, d), as an array of int64.
+
+    Raises:
+        ValueError: unless there is a whole number for each, from 1 to num_steps.
+    """
+    found, (num_steps, count) = np.asarray(lengths), X.shape[:2]
+    if found.shape != (count,):
+        raise ValueError(
+            f"{name} of the shape {found.shape}: it must be ({count},), a length for "
+            "each sequence."
+        )
+    if found.dtype.kind not in "iu":
+        raise ValueError(f"{name} of dtype {found.dtype}: a length is a whole number.")
+    if found.min() < 1 or found.max() > num_steps:
+        raise ValueError(
+            f"{name} from {found.min()} to {found.max()}: with {num_steps} steps a "
+            f"length must be from 1 to {num_steps}."
+        )
+    return found.astype("int64")
+
+
+def check_pooling(how: str) -> None:
+    """Refuse a way of pooling that there is not, with a ValueError."""
+    if how not in ("last", "mean", "max"):
+        raise ValueError(f"pooling is {how!r}; it must be 'last', 'mean' or 'max'.")
+
+
 class SequenceModel(nn.Layer):
     """A recurrent layer that reads a sequence, and gives one answer at its end.
 
@@ -285,22 +370,38 @@ class SequenceModel(nn.Layer):
         rnn_layer: as for `RNNModel`.
         num_outputs: numbers of an answer: 1 for a regression, the number of classes for
             a classification.
+        pooling: what of the top layer's hidden states the answer is made from: "last",
+            the last one (of each direction); "mean" or "max" of all, see `pool`.
 
     Call with X (num_steps, batch_size, d), and `sequence_length` (batch_size,) if they
-    differ; returns (batch_size, num_outputs): numbers, or scores of the classes, from
-    the last hidden state of the top layer (of both directions, if there are two).
+    differ: steps after a sequence's end have no influence then. Returns (batch_size,
+    num_outputs): numbers, or scores of the classes.
+
+    Raises:
+        ValueError: for another pooling; when called, for an X of another shape or
+            without a step, and for a length below 1 or above num_steps.
     """
 
-    def __init__(self, rnn_layer, num_outputs: int):
+    def __init__(self, rnn_layer, num_outputs: int, pooling: str = "last"):
         super().__init__()
         check_whole("num_outputs", num_outputs, 1)
-        self.rnn = recurrent_layer(rnn_layer)
+        check_pooling(pooling)
+        self.rnn, self.pooling = recurrent_layer(rnn_layer), pooling
         self.linear = nn.Linear(
             self.rnn.hidden_size * self.rnn.num_directions, num_outputs
         )
 
     def forward(self, X, sequence_length=None):
-        _, state = self.rnn(X, None, sequence_length)
+        if X.ndim != 3 or not X.size or X.shape[-1] != self.rnn.input_size:
+            raise ValueError(  # without a step, Paddle's layers end the process
+                f"X has the shape {tuple(X.shape)}; it must be (num_steps, batch_size, "
+                f"{self.rnn.input_size}), none of them 0."
+            )
+        if sequence_length is not None:
+            sequence_length = lengths_of(X, sequence_length)
+        Y, state = self.rnn(X, None, sequence_length)
+        if self.pooling != "last":
+            return self.linear(pool(Y, self.pooling, sequence_length))
         H = state[0] if self.rnn.state_components > 1 else state
         H = H[-self.rnn.num_directions :]  # (directions, batch_size, h)
         return self.linear(paddle.concat(list(H), axis=-1))

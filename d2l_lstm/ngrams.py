@@ -83,7 +83,7 @@ class KneserNey:
             raise ValueError(f"discount is {discount}; it must be above 0, at most 1.")
         self.vocab_size, self.order = int(vocab_size), int(order)
         self.discount = float(discount)
-        corpus = self._indices("the corpus", corpus)
+        corpus = self.as_indices("the corpus", corpus)
         if corpus.ndim != 1 or len(corpus) < order:
             raise ValueError(
                 f"the corpus has shape {corpus.shape}; n-grams of order {order} need "
@@ -111,7 +111,8 @@ class KneserNey:
                 0, _table(contexts.pop(), grams, counts, self.vocab_size)
             )
 
-    def _indices(self, name, tokens):
+    def as_indices(self, name: str, tokens) -> np.ndarray:
+        """Tokens as int64; a ValueError that names them if one is no index."""
         tokens = np.asarray(tokens)
         tokens = tokens if tokens.size else tokens.astype(np.int64)
         if tokens.dtype.kind not in "iu":
@@ -158,10 +159,36 @@ class KneserNey:
         Raises:
             ValueError: for anything but indices below `vocab_size`.
         """
-        context = self._indices("the context", context).reshape(-1)
+        context = self.as_indices("the context", context).reshape(-1)
         history = np.concatenate([np.full(self.order - 1, -1), context])
         history = history[len(history) - self.order + 1 :]
         return self._predict(history[None], np.arange(self.vocab_size))
+
+    def log_probabilities(self, histories, tokens) -> np.ndarray:
+        """log P(token | history), in nats, of many tokens, each after its own history.
+
+        Args:
+            histories: token indices, shape (number, order - 1), the newest last; -1
+                where there is none, which is only at the beginning of a history.
+            tokens: token indices, shape (number,).
+
+        Returns:
+            Array of shape (number,).
+
+        Raises:
+            ValueError: for arrays of other shapes, or tokens that are no indices below
+                `vocab_size`.
+        """
+        tokens = self.as_indices("tokens", tokens)
+        histories = np.asarray(histories, np.int64)
+        if histories.shape != (*tokens.shape, self.order - 1):
+            raise ValueError(
+                f"histories has shape {histories.shape}; for {tokens.size} tokens it "
+                f"must be ({tokens.size}, {self.order - 1})."
+            )
+        if histories.size:
+            self.as_indices("histories", np.maximum(histories, 0))
+        return np.log(self._predict(histories, tokens))
 
     def perplexity(self, data) -> float:
         """Perplexity on a text: exp of the mean of -log P, in nats per token.
@@ -182,7 +209,7 @@ class KneserNey:
         if isinstance(data, list) and not isinstance(next(iter(data), 0), tuple):
             data = np.asarray(data)  # numbers, not pairs
         if hasattr(data, "__array__"):
-            row = self._indices("the text", data)
+            row = self.as_indices("the text", data)
             if row.ndim != 1 or len(row) < 2:
                 raise ValueError(
                     f"the text has shape {row.shape}; to predict one token takes a row "
@@ -191,7 +218,7 @@ class KneserNey:
             data = seq_data_iter_sequential(row, 1, _CHUNK, offset=0)
         nats, count, past = 0.0, 0, None
         for X, Y in data:
-            X, Y = self._indices("X", X), self._indices("Y", Y)
+            X, Y = self.as_indices("X", X), self.as_indices("Y", Y)
             if past is None or getattr(data, "use_random_iter", False):
                 past = np.full((len(X), self.order - 1), -1)
             if X.ndim != 2 or X.shape != Y.shape or len(past) != len(X):

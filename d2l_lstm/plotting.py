@@ -59,6 +59,10 @@ _LOOKS = {
     "validation": ("validation", COLOURS[1], STYLES[1]),
     "test": ("test", COLOURS[2], STYLES[2]),
     "ngram": ("n-grams", GREY, STYLES[6]),
+    "persistence": ("persistence", GREY, STYLES[6]),
+    "seasonal": ("seasonal naive", COLOURS[4], STYLES[4]),
+    "linear": ("linear autoregression", COLOURS[1], STYLES[1]),
+    "smoothing": ("exponential smoothing", COLOURS[3], STYLES[5]),
 }
 
 
@@ -86,7 +90,8 @@ def look(name: str) -> dict:
     """How a thing is drawn, in every figure: `axes.plot(x, y, **d2l.look("lstm"))`.
 
     Args:
-        name: of a cell in `CELLS`, or "training", "validation", "test", "ngram".
+        name: of a cell in `CELLS`; "training", "validation", "test", "ngram"; of
+            a method of forecasting: "persistence", "seasonal", "linear", "smoothing".
 
     Returns:
         color, linestyle and label, as Matplotlib takes them.

@@ -111,23 +111,30 @@ class TaskLoader:
 
 def squared_errors(net, data):
     """For `fit`: the mean squared error of each minibatch, and its size."""
-    for X, y in data:
-        yield mse_loss(net(X), y), len(y)
+    for *inputs, y in data:
+        yield mse_loss(net(*inputs), y), len(y)
 
 
 def class_errors(net, data):
-    """For `fit`: the mean cross-entropy (nats) of each minibatch, and its size."""
-    for X, y in data:
-        yield cross_entropy(net(X), y), len(y)
+    """For `fit`: the mean cross-entropy (nats) of each minibatch, and its size.
+
+    A minibatch is X and y, or X, the sequences' lengths and y.
+    """
+    for *inputs, y in data:
+        yield cross_entropy(net(*inputs), y), len(y)
 
 
 def accuracy(net, data) -> float:
     """The share of examples for which the class with the highest score is right."""
     right, count = 0, 0
-    for X, y in data:
-        right, count = right + int((net(X).argmax(1) == y).sum()), count + len(y)
+    for *inputs, y in data:
+        right += int((net(*inputs).argmax(1) == y).sum())
+        count += len(y)
     return right / count
 
+
+# --------------------------------------------------------------------------------------
+# Strings of equal counts, for a language model
 
 END = "|"  # of a string of equal counts
 

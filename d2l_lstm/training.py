@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import time
 from copy import deepcopy
+from dataclasses import asdict
 from functools import partial
 
 import numpy as np
@@ -224,6 +225,7 @@ def train_ch8(
     patience=None,
     theta=1.0,
     optimizer=None,
+    regularisation=None,
     fast=True,
     checkpoint=None,
     resume=False,
@@ -240,6 +242,7 @@ def train_ch8(
         net, train_iter, device, use_random_iter: see `token_losses`.
         vocab: the model's text.
         lr, num_epochs, patience, theta, optimizer: see `fitting.fit`.
+        regularisation: a `Regularisation`: what is left out at random, and decay.
         valid_iter: minibatches of another text, measured every `valid_every` epochs,
             and after the last one unless there is `patience`.
         fast: where `net` is an `RNNModelScratch` of a cell in `CELLS`, on a CPU, with
@@ -288,6 +291,9 @@ def train_ch8(
     settings = settings_of(
         train_iter, valid_iter, fresh, theta, optimizer, valid_every, patience
     )
+    if regularisation is not None:
+        regularisation.check(net)
+        settings["regularisation"] = asdict(regularisation)
     start, callbacks = None, [*callbacks]
     if checkpoint is not None:
         best = patience is not None
@@ -302,8 +308,12 @@ def train_ch8(
     shown = _Shown(num_epochs, net, vocab, device, prefixes, enabled, yardsticks)
 
     def losses(net, data):
-        random_iter = use_random_iter and data is train_iter
-        return token_losses(net, data, None, device, random_iter, workers=workers)
+        trained = data is train_iter
+        options = (None, device, use_random_iter and trained)
+        if trained and regularisation is not None:
+            plain = partial(token_losses, workers=workers)
+            return regularisation.losses(plain, net, data, *options)
+        return token_losses(net, data, *options, workers=workers)
 
     alike = settings | {
         "fast": bool(fast),
@@ -313,7 +323,8 @@ def train_ch8(
     with workers.together(net, alike):
         fast_path = None
         if fast and optimizer is None and str(device or "cpu") in ("cpu", "Place(cpu)"):
-            fast_path = FastPath(net, fresh, workers)
+            path = FastPath if regularisation is None else regularisation.path
+            fast_path = path(net, fresh, workers)
         history = fit(
             net, train_iter, losses, num_epochs, lr=lr, optimizer=optimizer,
             theta=theta, valid_iter=valid_iter, valid_every=valid_every,

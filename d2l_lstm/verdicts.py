@@ -1,10 +1,10 @@
 """The rules by which claims are judged: numbers of a run in, a verdict out.
 
 A rule stands before the run that is shown. Trial runs had been seen before some of them
-took their present form (C02, C04, C06, C07, C11, C12 to C16, C21 to C23); their
-notebooks say so. A rule is a pure function, and is tested on made-up numbers for every
-outcome: a verdict that cannot come out otherwise is none. The verdicts are
-`claims.VERDICTS`.
+took their present form (C02, C04, C06, C07, C11 to C16, C21 to C28, C30 to C33, C37,
+C38, C41, C42); their notebooks say so. A rule is a pure function, and is tested on
+made-up numbers for every outcome: a verdict that cannot come out otherwise is none. The
+verdicts are `claims.VERDICTS`.
 """
 
 from __future__ import annotations
@@ -560,3 +560,474 @@ def c23(tanh: Interval, steep: Interval, margin: float = SPEED_MARGIN) -> str:
         return "does not hold"
     both = found == outcome(steep, margin) == "better"
     return "holds" if both else "holds with limits"
+
+
+# C24 ----------------------------------------------------------------------------------
+
+
+def c24(naive: dict, linear: dict, margin: float = MARGIN) -> str:
+    """An LSTM forecasts noisy periodic series.
+
+    To forecast is to do better than methods that only repeat what was seen, and not
+    worse than the simplest method that learns, linear autoregression.
+
+    "Holds" if in every task the LSTM is better than each method that repeats, and
+    equivalent to the linear one or better. "Does not hold" if in no task it is better
+    than each method that repeats, or if in every task it is worse than the linear one.
+    Otherwise, also where too few series cannot tell, "holds with limits".
+
+    Args:
+        naive: task to the intervals of the LSTM's log error minus that of persistence
+            and that of the seasonal naive method.
+        linear: task to the interval of the same minus that of linear autoregression.
+        margin: see `experiments.outcome`.
+    """
+    beats = [
+        all(outcome(difference, margin) == "better" for difference in naive[task])
+        for task in naive
+    ]
+    against = {outcome(difference, margin) for difference in linear.values()}
+    if not any(beats) or against == {"worse"}:
+        return "does not hold"
+    keeps_up = against <= {"equivalent", "better"}
+    return "holds" if all(beats) and keeps_up else "holds with limits"
+
+
+# C25 ----------------------------------------------------------------------------------
+
+
+def c25(
+    leaked: int, naive: Interval, mended: Interval, linear: Interval, margin=MARGIN
+) -> str:
+    """The example of a noisy sine works as printed.
+
+    "Does not hold" if a value that it is tested on stands in a window that it is
+    trained on, or if its test error is not below that of persistence by the whole
+    interval. "Holds" if, beyond that, it is equivalent or better both to the same
+    network trained in minibatches until validation stops it and to linear
+    autoregression. Otherwise "holds with limits".
+
+    Args:
+        leaked: how many values that are tested stand in windows that are trained.
+        naive, mended, linear: intervals of the log test error as printed, minus that of
+            persistence, of the mended training, of linear autoregression.
+        margin: see `experiments.outcome`.
+    """
+    if leaked or outcome(naive, margin) != "better":
+        return "does not hold"
+    found = {outcome(mended, margin), outcome(linear, margin)}
+    return "holds" if found <= {"equivalent", "better"} else "holds with limits"
+
+
+# C26 ----------------------------------------------------------------------------------
+
+POINTS = 0.02  # of shares of errors: two images, or lines, in a hundred
+
+
+def c26(
+    errors: list[Interval], differences: list[Interval], margin: float = POINTS
+) -> str:
+    """A stack of LSTM layers classifies images that are read as sequences.
+
+    "Does not hold" if in one of the readings it is not certain that more than half of
+    the images are named right. "Holds" if it is certain in all, and in none the network
+    makes more errors than a simple method that sees the same images: equivalent to each
+    or better. Otherwise "holds with limits": it classifies, and a simple method that
+    reads no sequence may do it better.
+
+    Args:
+        errors: of each reading (by rows, by pixels), the network's share of errors.
+        differences: of each, that share minus each simple method's.
+        margin: see `experiments.outcome`.
+    """
+    if not all(share.high < 0.5 for share in errors):
+        return "does not hold"
+    outcomes = {outcome(difference, margin) for difference in differences}
+    return "holds" if outcomes <= {"equivalent", "better"} else "holds with limits"
+
+
+# C27 ----------------------------------------------------------------------------------
+
+
+def c27(differences: list[Interval], margin: float = POINTS) -> str:
+    """Padding needs a mask.
+
+    "Holds" if a network without lengths is worse in every way of padding. "Does not
+    hold" if in every one it is equivalent or better. Otherwise, also where too few runs
+    cannot tell, "holds with limits".
+
+    Args:
+        differences: of each way of padding (behind the sequence, in front of it), the
+            share of errors without lengths minus that with lengths.
+        margin: see `experiments.outcome`.
+    """
+    outcomes = {outcome(difference, margin) for difference in differences}
+    if outcomes <= {"equivalent", "better"}:
+        return "does not hold"
+    return "holds" if outcomes == {"worse"} else "holds with limits"
+
+
+# C28 ----------------------------------------------------------------------------------
+
+
+def c28(differences: list[Interval], margin: float = 0.05) -> str:
+    """Scaling inputs to [0, 1] or [-1, 1] steadies training.
+
+    How unsteady a training is: all rises of its loss from one epoch to the next, added
+    up, divided by all falls. 0 is a loss that never rises, 1 one that gets nowhere.
+
+    "Holds" if raw inputs are less steady than each scaling at each of the learning
+    rates. "Does not hold" if nowhere they are: equivalent or better in all. Otherwise,
+    also where too few runs cannot tell, "holds with limits".
+
+    Args:
+        differences: for each scaling, at the learning rate that suits each input best
+            and at a higher one, unsteadiness with raw inputs minus with scaled ones.
+        margin: 0.05: of twenty steps down, one more back up.
+    """
+    outcomes = {outcome(difference, margin) for difference in differences}
+    if outcomes <= {"equivalent", "better"}:
+        return "does not hold"
+    return "holds" if outcomes == {"worse"} else "holds with limits"
+
+
+# C29 ----------------------------------------------------------------------------------
+
+
+def c29(
+    throughput: list[MedianInterval],
+    seconds: list[Interval],
+    margin: float = SPEED_MARGIN,
+) -> str:
+    """Larger minibatches use the hardware better.
+
+    Two questions: do they compute more characters a second, and is that of use: is a
+    given perplexity reached sooner? "Does not hold" if at no step to the next larger
+    size the throughput grows. "Holds" if it grows at every step, and no larger size
+    needs more time to the given perplexity than the smallest: equivalent or better.
+    Otherwise "holds with limits".
+
+    Args:
+        throughput: for each step to the next larger size, how many times the characters
+            per second.
+        seconds: for each larger size, the logarithm of the seconds of training to a
+            given validation perplexity, minus that of the smallest size.
+        margin: see `experiments.outcome`.
+    """
+    paces = {pace(ratio) for ratio in throughput}
+    if "faster" not in paces:
+        return "does not hold"
+    sooner = {outcome(difference, margin) for difference in seconds}
+    of_use = sooner <= {"equivalent", "better"}
+    return "holds" if paces == {"faster"} and of_use else "holds with limits"
+
+
+# C30 ----------------------------------------------------------------------------------
+
+
+def c30(without: list[float], clipped: list[list[float]], calm: list[float]) -> str:
+    """Clipping the norm of the gradient prevents explosion.
+
+    A run has exploded if after its last epoch it has the perplexity of guessing, 28, or
+    a worse one on the training text: it did not recover. "Does not hold" if at the high
+    learning rate no run without clipping explodes, so that there is nothing to prevent,
+    or if with every threshold more than half of them do. "Holds" if without clipping
+    more than half explode, with each threshold none, and without clipping at the low
+    learning rate none: then it is the long steps that clipping prevents. Otherwise
+    "holds with limits".
+
+    Args:
+        without: of each run without clipping the perplexity of the last epoch on the
+            training text, infinite for a loss that is not finite.
+        clipped: for each threshold the same of each run.
+        calm: the same without clipping at the low learning rate.
+    """
+
+    def share(runs):
+        return sum(not perplexity < 28 for perplexity in runs) / len(runs)
+
+    useless = all(share(runs) > 0.5 for runs in clipped)
+    if share(without) == 0 or useless:
+        return "does not hold"
+    cured = all(share(runs) == 0 for runs in [*clipped, calm])
+    return "holds" if share(without) > 0.5 and cured else "holds with limits"
+
+
+# C31 ----------------------------------------------------------------------------------
+
+
+def c31(
+    stopping: Interval, dropout: list[Interval], decay: Interval, margin: float = MARGIN
+) -> str:
+    """Dropout, weight decay and early stopping help against over-fitting.
+
+    "Holds" if each of them is better than training on without a remedy. "Does not hold"
+    if none is better, and at least one is equivalent or worse. Otherwise, also where
+    too few runs cannot tell about any, "holds with limits".
+
+    Args:
+        stopping: difference of log test perplexities, the weights that the validation
+            text chose minus the last ones of the same runs.
+        dropout: for each share of dropout, the last weights minus the last ones without
+            a remedy.
+        decay: the same with weight decay.
+        margin: see `experiments.outcome`.
+    """
+    return _all_better([stopping, *dropout, decay], margin)
+
+
+def _all_better(differences: list[Interval], margin: float) -> str:
+    outcomes = {outcome(difference, margin) for difference in differences}
+    if "better" not in outcomes and outcomes & {"equivalent", "worse"}:
+        return "does not hold"  # what cannot be told is no help against what can
+    return "holds" if outcomes == {"better"} else "holds with limits"
+
+
+# C32 ----------------------------------------------------------------------------------
+
+
+def c32(cosine: Interval, warm_up: Interval, margin: float = MARGIN) -> str:
+    """Cosine decay or a warm-up of the learning rate speeds convergence.
+
+    Judged after equally few epochs. "Holds" if both are better than a constant rate.
+    "Does not hold" if none is better, and at least one is equivalent or worse.
+    Otherwise, also where too few runs cannot tell about both, "holds with limits".
+
+    Args:
+        cosine, warm_up: difference of log test perplexities after the same epochs,
+            minus that of a constant rate.
+        margin: see `experiments.outcome`.
+    """
+    return _all_better([cosine, warm_up], margin)
+
+
+# C33 ----------------------------------------------------------------------------------
+
+
+def c33(xavier: Interval, he: Interval, margin: float = MARGIN) -> str:
+    """Xavier's or He's initialisation is better than small random numbers.
+
+    "Holds" if both are better. "Does not hold" if none is better, and at least one is
+    equivalent or worse. Otherwise, also where too few runs cannot tell about both,
+    "holds with limits".
+
+    Args:
+        xavier, he: difference of log test perplexities, minus that of normal numbers of
+            standard deviation 0.01.
+        margin: see `experiments.outcome`.
+    """
+    return _all_better([xavier, he], margin)
+
+
+# C34 ----------------------------------------------------------------------------------
+
+
+def c34(short: dict[str, float], long: dict[str, float]) -> str:
+    """NAdam helps with vanishing gradients.
+
+    An optimizer solves a task if more than half of its networks do. "Does not hold" if
+    NAdam does not solve the long task, or if SGD does too, so that no help is needed.
+    "Holds" if NAdam solves both, SGD solves the short task and not the long one, so
+    that it is the distance which SGD fails at, and Adam does not solve the long one:
+    then the help is NAdam's own. Otherwise "holds with limits".
+
+    Args:
+        short, long: "SGD", "Adam" and "NAdam" to the share of networks that solve the
+            task over a short and over a long distance, within the budget.
+    """
+    if not long["NAdam"] > 0.5 or long["SGD"] > 0.5:
+        return "does not hold"
+    distance = min(short["NAdam"], short["SGD"]) > 0.5
+    return "holds" if distance and not long["Adam"] > 0.5 else "holds with limits"
+
+
+# C35 ----------------------------------------------------------------------------------
+
+
+def c35(memory: list[float], seconds: list[MedianInterval]) -> str:
+    """Truncating sequences saves time and memory.
+
+    For one and the same text, read in pieces. "Holds" if at every step to a shorter
+    length the memory falls and the time for the text too; "does not hold" if at no step
+    one of the two does; otherwise "holds with limits".
+
+    Args:
+        memory: peak of each length, from the shortest to the longest.
+        seconds: for each step to the next shorter length, how many times as fast the
+            same characters are computed.
+    """
+    saved = [short < long for short, long in zip(memory, memory[1:])]
+    return _all_or_none(saved + [pace(ratio) == "faster" for ratio in seconds])
+
+
+# C36 ----------------------------------------------------------------------------------
+
+
+def c36(
+    deeper: list[Interval], gaps: list[Interval], wide: Interval, margin: float = MARGIN
+) -> str:
+    """One layer first: deep LSTMs over-fit.
+
+    A network over-fits the more, the larger the gap between the logarithms of its test
+    and its training perplexity. "Does not hold" if a deeper network is better on the
+    test text than the one with one layer, or if the gap of each is equivalent or
+    smaller. "Holds" if all gaps are larger, no deeper network is better, and the
+    deepest has a larger gap than a wide network of one layer and about as many
+    parameters: then it is the depth. Otherwise, also where too few runs cannot tell,
+    "holds with limits".
+
+    Args:
+        deeper: difference of log test perplexities, minus that of one layer.
+        gaps: the same of the gaps.
+        wide: gap of the deepest network minus that of the wide one.
+        margin: see `experiments.outcome`.
+    """
+    better = "better" in {outcome(difference, margin) for difference in deeper}
+    of_gaps = {outcome(gap, margin) for gap in gaps}
+    if better or of_gaps <= {"equivalent", "better"}:
+        return "does not hold"
+    depth = outcome(wide, margin) == "worse"
+    return "holds" if of_gaps == {"worse"} and depth else "holds with limits"
+
+
+# C37 ----------------------------------------------------------------------------------
+
+SPACES = 0.02  # of 1 - F1: two spaces in a hundred
+
+
+def c37(
+    before: Interval, later: Interval, writing: Interval, margin: float = SPACES
+) -> str:
+    """Two directions give better context.
+
+    Two uses of context: to label what has been read whole, and to predict what is still
+    to come. "Does not hold" if the labels are not better with two directions than with
+    one of the same size. "Holds" if they are, not worse than those of one direction
+    that may answer later, and if text is predicted not worse than with one direction.
+    Otherwise "holds with limits".
+
+    Args:
+        before: 1 - F1 of the labels of both directions, minus that of one direction.
+        later: the same minus that of one direction that answers some steps later.
+        writing: log perplexity of both directions minus that of one, of characters of
+            which nothing has been read (margin `experiments.MARGIN`).
+        margin: of the first two, see `experiments.outcome`.
+    """
+    if outcome(before, margin) != "better":
+        return "does not hold"
+    kept = {outcome(later, margin), outcome(writing)}
+    return "holds" if kept <= {"equivalent", "better"} else "holds with limits"
+
+
+# C38 ----------------------------------------------------------------------------------
+
+
+def c38_at(focus: Interval, effect: Interval) -> str:
+    """What one task says about C38: "borne out", "fails" or "open".
+
+    Two things have to be: at least half of the weight lies on the steps that matter,
+    beyond what lies there by chance; and inputs with large weights are what the answer
+    depends on: to replace them does at least half of what it does to replace those that
+    matter. Borne out if both intervals lie above one half; fails if one of them lies
+    below; otherwise open.
+
+    Args:
+        focus: share of the weight on the steps that matter, minus the share there after
+            the weights have been shuffled over the steps.
+        effect: change of the answer when the inputs with the largest weights are
+            replaced, as many as matter, minus the change for inputs by lot; divided by
+            the change for those that matter, minus the change for inputs by lot.
+    """
+    if min(focus.high, effect.high) < 0.5:
+        return "fails"
+    return "borne out" if min(focus.low, effect.low) >= 0.5 else "open"
+
+
+def c38(tasks: dict) -> str:
+    """Attention focuses on the steps that matter.
+
+    "Holds" if it is borne out in every task, see `c38_at`; "does not hold" if it fails
+    in every task; otherwise "holds with limits".
+
+    Args:
+        tasks: name to (focus, effect).
+    """
+    found = {c38_at(focus, effect) for focus, effect in tasks.values()}
+    if found == {"fails"}:
+        return "does not hold"
+    return "holds" if found == {"borne out"} else "holds with limits"
+
+
+# C41 ----------------------------------------------------------------------------------
+
+
+def c41_at(gap: Interval, test: Interval, margin: float = MARGIN) -> str:
+    """What one comparison says about C41: "borne out", "fails" or "open".
+
+    Borne out if the LSTM's gap is smaller and its test error is equivalent or better: a
+    network that learns nothing has no gap. Fails if its gap is larger or equivalent, or
+    its test error worse. Otherwise open.
+
+    Args:
+        gap: interval of the LSTM's gap minus the other's; a gap is the log of the test
+            error divided by the training error.
+        test: interval of the LSTM's log test error minus the other's.
+        margin: see `experiments.outcome`.
+    """
+    of_gap, of_test = outcome(gap, margin), outcome(test, margin)
+    if of_gap in ("worse", "equivalent") or of_test == "worse":
+        return "fails"
+    sure = of_gap == "better" and of_test in ("equivalent", "better")
+    return "borne out" if sure else "open"
+
+
+def c41(comparisons: dict, margin: float = MARGIN) -> str:
+    """An LSTM resists over-fitting on noisy sequences better than simpler models.
+
+    "Holds" if it is borne out against every simpler model at every level of noise, see
+    `c41_at`. "Does not hold" if it is borne out nowhere and fails somewhere. Otherwise,
+    also where too few series cannot tell, "holds with limits".
+
+    Args:
+        comparisons: name of the simpler model to (gap, test) of each level of noise.
+        margin: see `experiments.outcome`.
+    """
+    found = {
+        c41_at(gap, test, margin)
+        for levels in comparisons.values()
+        for gap, test in levels
+    }
+    if "fails" in found and "borne out" not in found:
+        return "does not hold"
+    return "holds" if found == {"borne out"} else "holds with limits"
+
+
+# C42 ----------------------------------------------------------------------------------
+
+
+def c42(plain: dict, prepared: dict, margin: float = SPEED_MARGIN) -> str:
+    """Hierarchy or attention replaces plain LSTM on long sequences.
+
+    "Holds" if in every task one of the methods is better than both plain LSTMs, the one
+    as it comes and the one whose gates are prepared for the length, in steps and in
+    seconds. "Does not hold" if in no task a method is better than the prepared one,
+    neither in steps nor in seconds. Otherwise "holds with limits".
+
+    Args:
+        plain: task to method to (steps, seconds): intervals of the log of what it takes
+            to solve the task, minus that of the plain LSTM as it comes.
+        prepared: the same, minus that of the LSTM with prepared gates.
+        margin: see `experiments.outcome`.
+    """
+
+    def better(differences):
+        return [outcome(difference, margin) == "better" for difference in differences]
+
+    gains = [any(better(d)) for found in prepared.values() for d in found.values()]
+    if not any(gains):
+        return "does not hold"
+    everywhere = all(
+        any(all(better((*plain[task][m], *prepared[task][m]))) for m in plain[task])
+        for task in plain
+    )
+    return "holds" if everywhere else "holds with limits"

@@ -89,7 +89,9 @@ def command_line(draw: random.Random, folder: Path) -> list[str]:
             ("--theta", "number"), ("--patience", "number"), ("--token", "word"),
             ("--normalize", "word"), ("--max-tokens", "number"), ("--seed", "number"),
             ("--checkpoint", "path"), ("--resume", None), ("--force", None),
-            ("--overwrite", None),
+            ("--overwrite", None), ("--recipe", "word"), ("--dropout-inputs", "share"),
+            ("--dropout-hidden", "share"), ("--dropout-outputs", "share"),
+            ("--weight-decay", "number"), ("--average-from", "number"),
         ],
         "predict": [
             ("--prefix", "text"), ("--num-preds", "number"), ("--checkpoint", "path"),

@@ -1,5 +1,6 @@
 """The command line, as a person and as a program use it."""
 
+import inspect
 import json
 import os
 import shlex
@@ -8,10 +9,13 @@ import subprocess
 import sys
 import time
 import warnings
+from dataclasses import asdict, replace
 
 import d2l_lstm as d2l
+import numpy as np
 import pytest
 from d2l_lstm import cli
+from d2l_lstm.recipes import RECIPES, run_recipe
 
 CHINESE = "时间旅行者对我们讲解一个深奥的问题。他的灰色眼睛闪闪发光，面色红润而生动。\n"
 SMALL = ["--hidden", "8", "--epochs", "2"]
@@ -663,16 +667,19 @@ def interrupted(*arguments, after, times=1):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    if isinstance(after, float):
-        time.sleep(after)
-    else:
-        while not after.exists():
-            assert process.poll() is None, process.stderr.read().decode()
-            time.sleep(0.05)
-    for _ in range(times):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.02)
-    out, err = process.communicate(timeout=60)
+    try:
+        if isinstance(after, float):
+            time.sleep(after)
+        else:
+            while not after.exists():
+                assert process.poll() is None, process.stderr.read().decode()
+                time.sleep(0.05)
+        for _ in range(times):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.02)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()  # one that cannot be interrupted would run for hours
     return process.returncode, out.decode(), err.decode()
 
 
@@ -698,3 +705,81 @@ def test_ctrl_c_keeps_what_was_learnt_however_often(tmp_path, times):
         assert err.strip().endswith("d2l-lstm: interrupted.")
     assert d2l.load_checkpoint(file).history["epochs"]
     assert times > 1 or [path.name for path in tmp_path.iterdir()] == ["c"]
+
+
+# --------------------------------------------------------------------------------------
+# Recipes
+
+QUICK = ["--epochs", "3", "--average-from", "2", "--hidden", "8"]
+
+
+def test_help_says_what_the_best_recipe_is(run):
+    status, out, _ = run("train", "--help")
+    words = " ".join(out.replace("│", " ").split())
+    assert status == 0 and "--recipe" in words
+    assert all(option in words for option in str(RECIPES["best"]).split()[::2])
+
+
+def test_without_options_the_command_is_the_books_recipe():
+    defaults = inspect.signature(cli.train).parameters
+    for name, value in asdict(RECIPES["book"]).items():
+        assert defaults[name].default == value, name
+    assert defaults["recipe"].default == "book"
+
+
+def test_the_best_recipe_trains_what_the_notebook_trains(run, tmp_path):
+    """Here shorter and smaller; the rest of the recipe is its own."""
+    file = tmp_path / "best"
+    status, out, err = run("train", "--recipe", "best", *QUICK, "-c", file)
+    assert status == 0, err
+    recipe = replace(RECIPES["best"], epochs=3, average_from=2, hidden=8)
+    saved = d2l.load_checkpoint(file)
+    corpus, _ = d2l.load_corpus_time_machine(10000)
+    ours = run_recipe(recipe, 0, corpus, saved.vocab)
+    for param, name in zip(saved.net.params, d2l.parameters_of(saved.net)):
+        np.testing.assert_allclose(param.numpy(), ours.weights[name], atol=1e-4)
+    assert saved.metadata["average_from"] == 2
+    assert "mean of the weights: validation perplexity" in out
+    status, out, _ = run("predict", "-c", file, "-p", "time", "-n", "5")
+    assert status == 0 and out.startswith("time")
+    assert run("evaluate", "-c", file)[0] == 0
+
+
+def test_an_option_that_is_given_replaces_that_of_the_recipe(run, tmp_path):
+    options = ["--recipe", "best", *QUICK, "--lr", "1.0", "--cell", "gru"]
+    status, out, err = run("train", *options, "-c", tmp_path / "a")
+    assert status == 0, err
+    assert out.startswith("gru, 8 hidden units")
+    assert d2l.load_checkpoint(tmp_path / "a").history["lr"] == [1.0] * 3
+
+
+def test_what_does_not_go_with_a_recipe_is_refused(run, tmp_path, trained):
+    def refused(*options, named):
+        check_refused(run("train", *SMALL, "-c", tmp_path / "a", *options), *named)
+        assert not (tmp_path / "a").exists()
+
+    refused("--recipe", "good", named=["good", "book, best"])
+    refused("--concise", "--dropout-hidden", "0.2", named=["--concise"])
+    refused("--average-from", "3", named=["average_from is 3", "2 epochs"])
+    refused("--average-from", "0", named=["average_from"])
+    refused("--average-from", "1", "--patience", "5", named=["--patience"])
+    refused("--dropout-outputs", "1", named=["outputs is 1"])
+    refused("--weight-decay", "-1", named=["decay is -1"])
+    result = run("train", *SMALL, "-c", trained[1], "--average-from", "1", "--resume")
+    check_refused(result, "cannot be resumed")
+
+
+def test_a_regularised_run_goes_on_as_if_it_had_not_stopped(run, tmp_path):
+    options = ["train", *SMALL[:2], "--dropout-hidden", "0.3", "--weight-decay", "1e-4"]
+    for name, epochs in (("whole", [4]), ("parts", [2, 4])):
+        for i, count in enumerate(epochs):
+            more = ["--resume"] if i else []
+            file = tmp_path / name
+            status, _, err = run(*options, "--epochs", count, "-c", file, *more)
+            assert status == 0, err
+    one, two = (d2l.load_checkpoint(tmp_path / name).net for name in ("whole", "parts"))
+    for a, b in zip(one.params, two.params):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+    other = run(*options[:-1], "2e-4", "--epochs", "5", "-c", tmp_path / "whole",
+                "--resume")  # fmt: skip
+    check_refused(other, "regularisation")

@@ -345,3 +345,23 @@ def test_a_gradient_is_the_same_with_denormal_numbers_and_without():
         found.append(net.rnn.parameters()[1].grad.numpy())
         net.clear_gradients()
     assert numpy.array_equal(*found)
+
+
+def test_the_peak_of_a_function_is_what_it_allocates_and_gives_back():
+    kept = []
+
+    def work():
+        paddle.ones([1000, 1000])  # 4 MB, given back
+        kept.append(paddle.ones([500, 500]))  # 1 MB, kept
+
+    peak = devices.peak_memory(work)
+    assert 4_000_000 <= peak < 6_000_000
+    assert devices.peak_memory(lambda: None) < 100_000
+
+
+def test_what_is_kept_is_there():
+    before = devices.allocated_memory()
+    kept = paddle.ones([1000, 1000])
+    assert 4_000_000 <= devices.allocated_memory() - before < 5_000_000
+    del kept
+    assert devices.allocated_memory() - before < 1_000_000

@@ -446,3 +446,19 @@ def test_a_seed_that_chooses_and_judges_is_refused(parts, seeds, rate_seeds):
         contest(
             {}, *parts, num_epochs=5, patience=5, seeds=seeds, rate_seeds=rate_seeds
         )
+
+
+def test_the_gap_and_the_epochs_of_a_trial_follow_from_its_numbers():
+    train = (20.0, 10.0, 8.0, 5.0, 4.0, 2.0)
+    trial = Trial(
+        1.0, 7, (2, 4, 6), (9.0, 7.0, 8.0), (9.5, 7.5, None), 0.5, train, final=8.5
+    )
+    assert trial.gap() == pytest.approx(math.log(7.5 / 5.0))
+    half = math.sqrt(9.0 * 7.0)  # logarithms lie on a straight line
+    found = [trial.epochs_to(target) for target in (9.5, 9.0, half, 7.0, 6.0)]
+    assert found == pytest.approx([2, 2, 3, 4, math.inf])
+    rising = Trial(1.0, 7, (2, 4, 6), (9.0, 10.0, 7.0))
+    assert 4 < rising.epochs_to(9.0 - 1e-6) < 6
+    short = trial.within(3)
+    assert short.train == train[:3] and math.isnan(short.final)
+    assert trial.within(6) == trial and trial.gap() != short.gap()

@@ -453,3 +453,135 @@ def test_a_cell_of_ones_own_answers_too_and_what_is_no_layer_is_refused():
         d2l_lstm.SequenceModel(nn.Linear(3, 5), 2)
     with pytest.raises(ValueError, match="num_outputs is 0"):
         d2l_lstm.SequenceModel(nn.GRU(3, 5, time_major=True), 0)
+
+
+@given(st.integers(0, 99))
+def test_pooled_rows_are_those_of_each_sequence_alone(seed):
+    rng = np.random.default_rng(seed)
+    Y = paddle.to_tensor(rng.normal(size=(6, 4, 3)).astype("float32"))
+    lengths = rng.integers(1, 7, 4)
+    for how, alone in (
+        ("last", lambda y: y[-1]),
+        ("mean", lambda y: y.mean(0)),
+        ("max", lambda y: y.max(0)),
+    ):
+        expected = [alone(Y.numpy()[:length, i]) for i, length in enumerate(lengths)]
+        pooled = d2l_lstm.pool(Y, how, paddle.to_tensor(lengths))
+        np.testing.assert_allclose(pooled.numpy(), expected, atol=1e-6)
+        whole = [alone(y) for y in Y.numpy().transpose(1, 0, 2)]
+        np.testing.assert_allclose(d2l_lstm.pool(Y, how).numpy(), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("directions", ["forward", "bidirect"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+def test_steps_after_the_end_have_no_influence_on_answer_and_gradient(
+    pooling, directions
+):
+    layer = nn.LSTM(3, 5, direction=directions, time_major=True)
+    net = d2l_lstm.SequenceModel(layer, 2, pooling=pooling)
+    X, lengths = paddle.randn([7, 2, 3]), paddle.to_tensor([4, 7])
+    X.stop_gradient = False
+    answers = net(X, lengths)
+    short = net(X[:4, :1])
+    np.testing.assert_allclose(answers[:1].numpy(), short.numpy(), atol=1e-6)
+    answers.sum().backward()
+    assert (X.grad[4:, 0] == 0).all() and (X.grad[:4, 0] != 0).any()
+    assert (X.grad[:, 1] != 0).any(axis=-1).all() or pooling == "max"
+    assert np.isfinite(X.grad.numpy()).all()
+
+
+def test_without_lengths_the_steps_after_the_end_do_have_influence():
+    for pooling in ("last", "mean", "max"):
+        paddle.seed(1)
+        layer = nn.LSTM(3, 5, time_major=True)
+        net = d2l_lstm.SequenceModel(layer, 2, pooling=pooling)
+        X = paddle.randn([4, 1, 3])
+        longer = paddle.concat([X, paddle.zeros([9, 1, 3])])
+        assert abs((net(longer) - net(X)).numpy()).max() > 1e-4
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+@pytest.mark.parametrize(
+    "lengths, said",
+    [
+        ([0, 3], "from 0 to 3: with 7 steps"),
+        ([2, 8], "from 2 to 8: with 7 steps"),
+        ([-1, 2], "from -1 to 2"),
+        ([3], r"of the shape \(1,\)"),
+        ([3, 3, 3], r"of the shape \(3,\)"),
+        ([[3, 3]], r"of the shape \(1, 2\)"),
+        ([1.5, 2.0], "of dtype float"),
+        ([True, True], "of dtype bool"),
+    ],
+)
+def test_lengths_that_cannot_be_are_refused(pooling, lengths, said):
+    layer = nn.GRU(3, 5, time_major=True)
+    net, X = d2l_lstm.SequenceModel(layer, 2, pooling=pooling), paddle.randn([7, 2, 3])
+    for told in (lengths, paddle.to_tensor(lengths)):
+        with pytest.raises(ValueError, match=f"sequence_length {said}"):
+            net(X, told)
+        with pytest.raises(ValueError, match=f"sequence_length {said}"):
+            d2l_lstm.pool(X, pooling, told)
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+def test_lengths_may_be_a_list_an_array_or_a_tensor(pooling):
+    layer = nn.LSTM(3, 5, time_major=True)
+    net, X = d2l_lstm.SequenceModel(layer, 2, pooling=pooling), paddle.randn([7, 2, 3])
+    expected = net(X, paddle.to_tensor([4, 7])).numpy()
+    pooled = d2l_lstm.pool(X, pooling, paddle.to_tensor([4, 7])).numpy()
+    array = np.array([4, 7])
+    for told in (
+        [4, 7],
+        array,
+        array.astype("int32"),
+        paddle.to_tensor(array, "int32"),
+    ):
+        np.testing.assert_array_equal(net(X, told).numpy(), expected)
+        np.testing.assert_array_equal(d2l_lstm.pool(X, pooling, told).numpy(), pooled)
+
+
+@pytest.mark.parametrize(
+    "shape", [(7, 3), (7, 2, 3, 1), (0, 2, 3), (7, 0, 3), (7, 2, 4)]
+)
+def test_sequences_of_another_form_or_none_are_refused(shape):
+    """Paddle's layers end the process at a sequence of no steps."""
+    net = d2l_lstm.SequenceModel(nn.LSTM(3, 5, time_major=True), 2)
+    with pytest.raises(ValueError, match=r"X has the shape .*; it must be \(num_steps"):
+        net(paddle.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (0, 2, 3)])
+def test_states_of_another_form_are_not_pooled(shape):
+    with pytest.raises(ValueError, match="Y has the shape"):
+        d2l_lstm.pool(paddle.zeros(shape), "mean")
+
+
+def test_a_pooling_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="pooling is 'sum'"):
+        d2l_lstm.SequenceModel(nn.GRU(3, 5, time_major=True), 2, pooling="sum")
+    with pytest.raises(ValueError, match="pooling is 'sum'"):
+        d2l_lstm.pool(paddle.randn([7, 2, 3]), "sum")
+
+
+@pytest.mark.parametrize("cell", ["lstm", "rnn"])
+def test_two_of_our_layers_are_paddles_layer_of_both_directions(cell):
+    """Ours has one bias a gate, Paddle's two, of which only the sum counts."""
+    kind = {"lstm": nn.LSTM, "rnn": nn.SimpleRNN}[cell]
+    theirs = kind(5, 4, direction="bidirect", time_major=True)
+    ours = [d2l_lstm.ScratchLayer(cell, 5, 4) for _ in range(2)]
+    gates = "ifco" if cell == "lstm" else "h"
+    for layer, end in zip(ours, ("", "_reverse")):
+        for name in ("ih", "hh"):
+            letter = {"ih": "x", "hh": "h"}[name]
+            blocks = [getattr(layer, f"W_{letter}{gate}").T for gate in gates]
+            getattr(theirs, f"weight_{name}_l0{end}").set_value(paddle.concat(blocks))
+        bias = paddle.concat([getattr(layer, f"b_{gate}") for gate in gates])
+        part = paddle.randn(bias.shape)
+        getattr(theirs, f"bias_ih_l0{end}").set_value(part)
+        getattr(theirs, f"bias_hh_l0{end}").set_value(bias - part)
+    X = paddle.randn([6, 3, 5])
+    ahead, _ = nn.RNN(ours[0], time_major=True)(X)
+    back, _ = nn.RNN(ours[1], time_major=True)(X.flip(0))
+    Y = paddle.concat([ahead, back.flip(0)], axis=-1)
+    np.testing.assert_allclose(Y, theirs(X)[0], atol=1e-6)

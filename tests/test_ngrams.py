@@ -368,3 +368,37 @@ def test_nothing_to_compress_and_no_such_compressor():
         d2l.bits_per_character("", "abc")
     with pytest.raises(ValueError, match="no compressor 'zip'; choose from gzip, lzma"):
         d2l.bits_per_character("abc", method="zip")
+
+
+# --------------------------------------------------------------------------------------
+# Many histories at a time
+
+
+def test_log_probabilities_of_many_are_those_of_each():
+    corpus = np.random.default_rng(0).integers(0, 5, 200)
+    model = d2l.KneserNey(corpus, 5, 4)
+    rng = np.random.default_rng(1)
+    histories, tokens = rng.integers(0, 5, (30, 3)), rng.integers(0, 5, 30)
+    for missing in range(4):  # at the beginning of a text
+        histories[:, :missing] = -1
+        found = model.log_probabilities(histories, tokens)
+        for history, token, value in zip(histories, tokens, found, strict=True):
+            wanted = math.log(model.probabilities(history[missing:])[token])
+            assert value == pytest.approx(wanted, abs=1e-12)
+    assert model.log_probabilities(np.zeros((0, 3)), []).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("histories", "tokens", "said"),
+    [
+        ([[0, 1]], [0], r"histories has shape \(1, 2\)"),
+        ([[0, 1, 2]], [0, 1], r"for 2 tokens it must be \(2, 3\)"),
+        ([[0, 1, 5]], [0], "histories has tokens from 0 to 5"),
+        ([[0, 1, 2]], [5], "tokens has tokens from 5 to 5"),
+        ([[0, 1, 2]], [0.5], "holds float64, not indices"),
+    ],
+)
+def test_log_probabilities_refuse_what_is_no_history(histories, tokens, said):
+    model = d2l.KneserNey(np.arange(5), 5, 4)
+    with pytest.raises(ValueError, match=said):
+        model.log_probabilities(histories, tokens)

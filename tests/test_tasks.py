@@ -169,3 +169,16 @@ def test_what_cannot_count_to_one_has_counted_to_0():
     assert d2l.farthest_count(net, vocab, most=3) == 0
     with pytest.raises(ValueError, match="most is 0"):
         d2l.farthest_count(net, vocab, most=0)
+
+
+def test_accuracy_and_losses_give_a_model_its_lengths():
+    net = d2l.SequenceModel(nn.GRU(2, 3, time_major=True), 4)
+    X, y = paddle.randn([5, 6, 2]), paddle.to_tensor([0, 1, 2, 3, 0, 1])
+    lengths = paddle.to_tensor([1, 2, 3, 4, 5, 5])
+    ((loss, size),) = d2l.class_errors(net, [(X, lengths, y)])
+    expected = nn.functional.cross_entropy(net(X, lengths), y)
+    assert float(loss) == float(expected) and size == 6
+    right = (net(X, lengths).argmax(1) == y).numpy().mean()
+    assert d2l.accuracy(net, [(X, lengths, y)]) == pytest.approx(right)
+    ((loss, _),) = d2l.squared_errors(net, [(X, lengths, paddle.zeros([6, 4]))])
+    assert float(loss) == pytest.approx(float((net(X, lengths) ** 2).mean()), rel=1e-5)

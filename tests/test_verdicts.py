@@ -574,3 +574,385 @@ def test_c23_of_too_few_runs_cannot_tell():
     endless = t_interval([0.0])
     assert verdicts.c23(endless, around(-0.3)) == LIMITS
     assert verdicts.c23(around(-0.3), endless) == LIMITS
+
+
+# C24, C25, C41 ------------------------------------------------------------------------
+
+BETTER, WORSE = Interval(-0.3, -0.2, -0.1), Interval(0.1, 0.2, 0.3)
+EQUAL, OPEN = Interval(-0.02, 0.0, 0.02), Interval(-0.2, 0.0, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("naive", "linear", "verdict"),
+    [
+        ([[BETTER, BETTER]] * 2, [BETTER, EQUAL], YES),
+        ([[BETTER, BETTER]] * 2, [BETTER, OPEN], LIMITS),
+        ([[BETTER, BETTER]] * 2, [EQUAL, WORSE], LIMITS),
+        ([[BETTER, BETTER], [BETTER, OPEN]], [EQUAL, EQUAL], LIMITS),
+        ([[BETTER, BETTER]] * 2, [WORSE, WORSE], NO),
+        ([[BETTER, EQUAL], [OPEN, BETTER]], [BETTER, BETTER], NO),
+        ([[WORSE, WORSE]] * 2, [EQUAL, EQUAL], NO),
+    ],
+)
+def test_c24_a_forecast_beats_repeating_and_keeps_up_with_a_line(
+    naive, linear, verdict
+):
+    found = verdicts.c24(dict(enumerate(naive)), dict(enumerate(linear)))
+    assert found == verdict
+
+
+@pytest.mark.parametrize(
+    ("leaked", "naive", "mended", "linear", "verdict"),
+    [
+        (0, BETTER, EQUAL, BETTER, YES),
+        (0, BETTER, EQUAL, EQUAL, YES),
+        (0, BETTER, WORSE, EQUAL, LIMITS),
+        (0, BETTER, EQUAL, WORSE, LIMITS),
+        (0, BETTER, OPEN, EQUAL, LIMITS),
+        (1, BETTER, EQUAL, EQUAL, NO),
+        (0, EQUAL, EQUAL, EQUAL, NO),
+        (0, OPEN, EQUAL, EQUAL, NO),
+        (0, WORSE, EQUAL, EQUAL, NO),
+    ],
+)
+def test_c25_no_leak_and_as_good_as_the_mended_one(
+    leaked, naive, mended, linear, verdict
+):
+    assert verdicts.c25(leaked, naive, mended, linear) == verdict
+
+
+@pytest.mark.parametrize(
+    ("gap", "test", "said"),
+    [
+        (BETTER, EQUAL, "borne out"),
+        (BETTER, BETTER, "borne out"),
+        (BETTER, OPEN, "open"),
+        (OPEN, BETTER, "open"),
+        (BETTER, WORSE, "fails"),
+        (EQUAL, BETTER, "fails"),
+        (WORSE, BETTER, "fails"),
+    ],
+)
+def test_c41_a_small_gap_counts_only_with_a_small_error(gap, test, said):
+    assert verdicts.c41_at(gap, test) == said
+
+
+GOOD, BAD, UNSURE = (BETTER, EQUAL), (WORSE, WORSE), (OPEN, OPEN)
+
+
+@pytest.mark.parametrize(
+    ("rnn", "linear", "verdict"),
+    [
+        ([GOOD, GOOD], [GOOD, GOOD], YES),
+        ([GOOD, GOOD], [GOOD, UNSURE], LIMITS),
+        ([GOOD, BAD], [BAD, GOOD], LIMITS),
+        ([UNSURE, UNSURE], [UNSURE, UNSURE], LIMITS),
+        ([GOOD, GOOD], [BAD, BAD], LIMITS),
+        ([UNSURE, UNSURE], [UNSURE, BAD], NO),
+        ([BAD, BAD], [BAD, BAD], NO),
+    ],
+)
+def test_c41_is_refuted_where_something_fails_and_nothing_is_borne_out(
+    rnn, linear, verdict
+):
+    assert verdicts.c41({"rnn": rnn, "linear": linear}) == verdict
+
+
+# C26 ----------------------------------------------------------------------------------
+
+EQUAL_2, WORSE_2 = Interval(-0.01, 0, 0.015), Interval(0.01, 0.03, 0.05)
+BETTER_2, UNSURE_2 = Interval(-0.05, -0.03, -0.01), Interval(-0.01, 0.01, 0.03)
+FEW, HALF = Interval(0.05, 0.1, 0.15), Interval(0.3, 0.45, 0.6)
+
+
+@pytest.mark.parametrize(
+    ("errors", "differences", "verdict"),
+    [
+        ([FEW, FEW], [EQUAL_2, BETTER_2], YES),
+        ([FEW, FEW], [EQUAL_2, WORSE_2], LIMITS),
+        ([FEW, FEW], [WORSE_2, WORSE_2], LIMITS),
+        ([FEW, FEW], [EQUAL_2, UNSURE_2], LIMITS),
+        ([FEW, HALF], [EQUAL_2, WORSE_2], NO),
+        ([HALF, HALF], [EQUAL_2, EQUAL_2], NO),
+        ([FEW, Interval(math.nan, math.nan, math.nan)], [EQUAL_2, EQUAL_2], NO),
+    ],
+)
+def test_c26_asks_for_half_of_the_images_and_for_no_loss(errors, differences, verdict):
+    assert verdicts.c26(errors, differences) == verdict
+
+
+# C27 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("differences", "verdict"),
+    [
+        ([WORSE_2, WORSE_2], YES),
+        ([WORSE_2, EQUAL_2], LIMITS),
+        ([UNSURE_2, UNSURE_2], LIMITS),
+        ([WORSE_2, UNSURE_2], LIMITS),
+        ([EQUAL_2, BETTER_2], NO),
+        ([EQUAL_2, EQUAL_2], NO),
+    ],
+)
+def test_c27_every_way_of_padding_counts(differences, verdict):
+    assert verdicts.c27(differences) == verdict
+
+
+# C28 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("differences", "verdict"),
+    [
+        ([Interval(0.06, 0.1, 0.2)] * 4, YES),
+        ([Interval(0.02, 0.1, 0.2)] * 4, YES),
+        ([Interval(0.06, 0.1, 0.2), Interval(-0.01, 0, 0.01)], LIMITS),
+        ([Interval(-0.2, 0.1, 0.4)] * 4, LIMITS),
+        ([Interval(-0.01, 0, 0.04)] * 4, NO),
+        ([Interval(-0.3, -0.2, -0.1)] * 4, NO),
+    ],
+)
+def test_c28_raw_inputs_have_to_be_less_steady_everywhere(differences, verdict):
+    assert verdicts.c28(differences) == verdict
+
+
+# C29 ----------------------------------------------------------------------------------
+
+UP, DOWN = MedianInterval(1.5, 1.3, 1.7), MedianInterval(0.7, 0.6, 0.8)
+FLAT = MedianInterval(1.0, 0.9, 1.1)
+EQUAL_R = Interval(-0.02, 0, 0.02)  # of logarithms of seconds
+LATER, SOONER = Interval(0.05, 0.3, 0.5), Interval(-0.5, -0.3, -0.12)
+
+
+@pytest.mark.parametrize(
+    ("throughput", "seconds", "verdict"),
+    [
+        ([UP, UP], [EQUAL_R, SOONER], YES),
+        ([UP, UP], [EQUAL_R, LATER], LIMITS),
+        ([UP, UP], [EQUAL_R, Interval(-0.5, 0, 0.5)], LIMITS),
+        ([UP, FLAT], [EQUAL_R, SOONER], LIMITS),
+        ([UP, DOWN], [SOONER, SOONER], LIMITS),
+        ([FLAT, FLAT], [SOONER, SOONER], NO),
+        ([DOWN, FLAT], [EQUAL_R, EQUAL_R], NO),
+    ],
+)
+def test_c29_more_characters_a_second_have_to_be_of_use(throughput, seconds, verdict):
+    assert verdicts.c29(throughput, seconds) == verdict
+
+
+# C30 ----------------------------------------------------------------------------------
+
+INF = math.inf
+
+
+@pytest.mark.parametrize(
+    ("without", "clipped", "calm", "verdict"),
+    [
+        ([INF, 90, 30], [[20, 20, 20]] * 2, [20] * 3, YES),
+        ([INF, 90, 20], [[20, 20, 20], [20, 20, 29]], [20] * 3, LIMITS),
+        ([INF, 90, 30], [[20, 20, 20]] * 2, [20, 20, 50], LIMITS),
+        ([INF, 20, 20], [[20, 20, 20]] * 2, [20] * 3, LIMITS),
+        ([math.nan, INF], [[20, 20], [INF, INF]], [20], LIMITS),
+        ([20, 20, 20], [[20, 20, 20]] * 2, [20] * 3, NO),
+        ([INF, INF, INF], [[INF, 40, 20], [INF, 30, 30]], [20] * 3, NO),
+    ],
+)
+def test_c30_something_explodes_without_and_nothing_with(
+    without, clipped, calm, verdict
+):
+    assert verdicts.c30(without, clipped, calm) == verdict
+
+
+# C31, C32, C33 ------------------------------------------------------------------------
+
+BETTER_5, WORSE_5 = Interval(-0.4, -0.2, -0.1), Interval(0.02, 0.1, 0.2)
+EQUAL_5, UNSURE_5 = Interval(-0.03, 0, 0.03), Interval(-0.1, 0, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("stopping", "dropout", "decay", "verdict"),
+    [
+        (BETTER_5, [BETTER_5, BETTER_5], BETTER_5, YES),
+        (BETTER_5, [BETTER_5, BETTER_5], EQUAL_5, LIMITS),
+        (BETTER_5, [BETTER_5, UNSURE_5], BETTER_5, LIMITS),
+        (UNSURE_5, [UNSURE_5, UNSURE_5], UNSURE_5, LIMITS),
+        (UNSURE_5, [EQUAL_5, EQUAL_5], EQUAL_5, NO),
+        (UNSURE_5, [UNSURE_5, WORSE_5], UNSURE_5, NO),
+        (EQUAL_5, [EQUAL_5, WORSE_5], EQUAL_5, NO),
+    ],
+)
+def test_c31_each_remedy_has_to_help(stopping, dropout, decay, verdict):
+    assert verdicts.c31(stopping, dropout, decay) == verdict
+
+
+@pytest.mark.parametrize("rule", [verdicts.c32, verdicts.c33])
+@pytest.mark.parametrize(
+    ("one", "other", "verdict"),
+    [
+        (BETTER_5, BETTER_5, YES),
+        (BETTER_5, WORSE_5, LIMITS),
+        (EQUAL_5, BETTER_5, LIMITS),
+        (BETTER_5, UNSURE_5, LIMITS),
+        (UNSURE_5, UNSURE_5, LIMITS),
+        (UNSURE_5, EQUAL_5, NO),
+        (WORSE_5, UNSURE_5, NO),
+        (EQUAL_5, WORSE_5, NO),
+    ],
+)
+def test_c32_and_c33_both_have_to_be_better(rule, one, other, verdict):
+    assert rule(one, other) == verdict
+
+
+# C34 ----------------------------------------------------------------------------------
+
+
+def solved(sgd, adam, nadam):
+    return {"SGD": sgd, "Adam": adam, "NAdam": nadam}
+
+
+@pytest.mark.parametrize(
+    ("short", "long", "verdict"),
+    [
+        (solved(1, 1, 1), solved(0, 0.5, 1), YES),
+        (solved(1, 1, 1), solved(0, 1, 1), LIMITS),
+        (solved(0.25, 1, 1), solved(0, 0.25, 1), LIMITS),
+        (solved(1, 1, 0.5), solved(0, 0, 0.75), LIMITS),
+        (solved(1, 1, 1), solved(0.75, 1, 1), NO),
+        (solved(1, 1, 1), solved(0, 0, 0.5), NO),
+        (solved(1, 1, 1), solved(0, 1, math.nan), NO),
+    ],
+)
+def test_c34_asks_for_distance_and_for_help_of_its_own(short, long, verdict):
+    assert verdicts.c34(short, long) == verdict
+
+
+# C35 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("memory", "seconds", "verdict"),
+    [
+        ([1, 2, 3], [UP, UP], YES),
+        ([1, 2, 3], [UP, FLAT], LIMITS),
+        ([1, 2, 3], [DOWN, DOWN], LIMITS),
+        ([2, 2, 2], [UP, FLAT], LIMITS),
+        ([2, 2, 1], [FLAT, DOWN], NO),
+    ],
+)
+def test_c35_asks_for_time_and_for_memory(memory, seconds, verdict):
+    assert verdicts.c35(memory, seconds) == verdict
+
+
+# C36 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("deeper", "gaps", "wide", "verdict"),
+    [
+        ([WORSE_5, EQUAL_5], [WORSE_5, WORSE_5], WORSE_5, YES),
+        ([UNSURE_5, EQUAL_5], [WORSE_5, WORSE_5], WORSE_5, YES),
+        ([WORSE_5, EQUAL_5], [WORSE_5, WORSE_5], EQUAL_5, LIMITS),
+        ([WORSE_5, EQUAL_5], [EQUAL_5, WORSE_5], WORSE_5, LIMITS),
+        ([WORSE_5, EQUAL_5], [EQUAL_5, UNSURE_5], WORSE_5, LIMITS),
+        ([EQUAL_5, BETTER_5], [WORSE_5, WORSE_5], WORSE_5, NO),
+        ([WORSE_5, EQUAL_5], [EQUAL_5, BETTER_5], WORSE_5, NO),
+    ],
+)
+def test_c36_the_gap_has_to_come_from_the_depth(deeper, gaps, wide, verdict):
+    assert verdicts.c36(deeper, gaps, wide) == verdict
+
+
+# C37 ----------------------------------------------------------------------------------
+
+GAIN, SAME, LOSS = (
+    Interval(-0.3, -0.2, -0.1),
+    Interval(-0.01, 0, 0.01),
+    Interval(0.1, 0.2, 0.3),
+)
+UNCLEAR = Interval(-0.5, 0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("before", "later", "writing", "verdict"),
+    [
+        (GAIN, SAME, SAME, YES),
+        (GAIN, GAIN, GAIN, YES),
+        (GAIN, SAME, LOSS, LIMITS),
+        (GAIN, LOSS, SAME, LIMITS),
+        (GAIN, UNCLEAR, SAME, LIMITS),
+        (GAIN, SAME, UNCLEAR, LIMITS),
+        (SAME, GAIN, GAIN, NO),
+        (UNCLEAR, GAIN, GAIN, NO),
+        (LOSS, SAME, SAME, NO),
+    ],
+)
+def test_c37_asks_of_labels_and_of_what_is_to_come(before, later, writing, verdict):
+    assert verdicts.c37(before, later, writing) == verdict
+
+
+# C38 ----------------------------------------------------------------------------------
+
+MOST, LITTLE, MAYBE = (
+    Interval(0.7, 0.8, 0.9),
+    Interval(0.0, 0.1, 0.2),
+    Interval(0.2, 0.5, 0.8),
+)
+
+
+@pytest.mark.parametrize(
+    ("focus", "effect", "said"),
+    [
+        (MOST, MOST, "borne out"),
+        (MOST, LITTLE, "fails"),
+        (LITTLE, MOST, "fails"),
+        (MOST, MAYBE, "open"),
+        (MAYBE, MOST, "open"),
+        (LITTLE, MAYBE, "fails"),
+    ],
+)
+def test_c38_needs_the_weight_and_what_the_answer_depends_on(focus, effect, said):
+    assert verdicts.c38_at(focus, effect) == said
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "verdict"),
+    [
+        ((MOST, MOST), (MOST, MOST), YES),
+        ((MOST, MOST), (LITTLE, MOST), LIMITS),
+        ((MOST, MOST), (MAYBE, MOST), LIMITS),
+        ((MAYBE, MOST), (LITTLE, MOST), LIMITS),
+        ((LITTLE, MOST), (MOST, LITTLE), NO),
+    ],
+)
+def test_c38_judges_every_task(first, second, verdict):
+    assert verdicts.c38({"one": first, "other": second}) == verdict
+
+
+# C42 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("plain", "prepared", "verdict"),
+    [
+        ({"a": (GAIN, GAIN), "b": (LOSS, LOSS)}, {"a": (GAIN, GAIN)}, YES),
+        ({"a": (GAIN, GAIN)}, {"a": (GAIN, SAME)}, LIMITS),
+        ({"a": (SAME, GAIN)}, {"a": (GAIN, GAIN)}, LIMITS),
+        ({"a": (GAIN, GAIN)}, {"a": (UNCLEAR, LOSS), "b": (GAIN, LOSS)}, LIMITS),
+        ({"a": (GAIN, GAIN)}, {"a": (SAME, UNCLEAR), "b": (LOSS, LOSS)}, NO),
+    ],
+)
+def test_c42_a_plain_lstm_with_prepared_gates_can_win(plain, prepared, verdict):
+    names = {*plain, *prepared}
+    plain, prepared = (
+        {"task": {name: found.get(name, (SAME, SAME)) for name in names}}
+        for found in (plain, prepared)
+    )
+    assert verdicts.c42(plain, prepared) == verdict
+
+
+def test_c42_holds_only_if_every_task_has_a_better_method():
+    one, other = {"a": (GAIN, GAIN)}, {"a": (LOSS, LOSS)}
+    both = {"first": one, "second": other}
+    assert verdicts.c42(both, both) == LIMITS
+    assert verdicts.c42({"first": one}, {"first": one}) == YES

@@ -200,8 +200,15 @@ class FastTraining:
         for name, param in parameters_of(self.net).items():
             param.set_value(np.ascontiguousarray(self.weights.of_param[name]))
 
-    def _check(self, X, Y, state) -> None:
-        """Refuse what compiled code would read or write outside of its buffers with."""
+    def check(self, X, Y, state) -> None:
+        """Refuse what compiled code would read or write outside of its buffers with.
+
+        Args:
+            X, Y, state: see `gradient`.
+
+        Raises:
+            ValueError: for other shapes, rows or indices.
+        """
         if X.ndim != 2 or X.shape != Y.shape or X.size == 0:
             raise ValueError(
                 f"a minibatch has the shapes {X.shape} and {Y.shape}; both must be "
@@ -263,7 +270,7 @@ class FastTraining:
         try:
             if (Y == IGNORED).any():
                 raise UnusableError("there are labels that are not to be learnt")
-            self._check(X, Y, state)
+            self.check(X, Y, state)
             loss, gradient = self.gradient(X, Y, state, pool)
             judge(self.net, X, Y, before, loss, gradient, state)
         except ValueError:
@@ -315,7 +322,7 @@ class FastTraining:
                     loss, gradient = self._judged(judge, X, Y, state, pool)
                     judge = None
                 else:
-                    self._check(X, Y, state)
+                    self.check(X, Y, state)
                     loss, gradient = self.gradient(X, Y, state, pool)
                 loss, size = self._of_all(loss, gradient, X.size)
                 if not math.isfinite(loss):
@@ -347,7 +354,7 @@ class UnusableError(Exception):
     """The fast path does not work here, or computes something else than autograd."""
 
 
-def _by_autograd(net, X, Y, state, dtype=None) -> dict[str, np.ndarray]:
+def by_autograd(net, X, Y, state, dtype=None) -> dict[str, np.ndarray]:
     """Loss, gradients and new state of a minibatch, computed by the readable code.
 
     Args:
@@ -384,7 +391,7 @@ def compare_with_autograd(net, X, Y, state, loss, gradient: Numbers, new_state) 
     precision: little as a rule, and much where states are chaotic.
 
     Args:
-        net: see `_by_autograd`.
+        net: see `by_autograd`.
         X, Y, state, loss, gradient, new_state: of `FastTraining.gradient`, its
             arguments and what it has found.
 
@@ -396,9 +403,9 @@ def compare_with_autograd(net, X, Y, state, loss, gradient: Numbers, new_state) 
     ours |= {f"state {name}": values for name, values in new_state.items()}
     ours["loss"] = np.array(loss)
     dtype = gradient.flat.dtype.name
-    autograds = _by_autograd(net, X, Y, state)
-    rounded = _by_autograd(net, X, Y, state, dtype)
-    exact = _by_autograd(net, X, Y, state, "float64")
+    autograds = by_autograd(net, X, Y, state)
+    rounded = by_autograd(net, X, Y, state, dtype)
+    exact = by_autograd(net, X, Y, state, "float64")
     if not np.isfinite([loss, autograds["loss"]]).any():
         return  # an end to the run on either path
     share = 1e-3 if dtype == "float32" else 1e-9
@@ -483,12 +490,15 @@ class FastPath:
             return None
         try:
             compiled = working_cell(self.cell, backend, dtype)
-            return FastTraining(self.net, compiled, self.workers)
+            return self._training_of(compiled)
         except NotUnderstoodError:
             return None
         except Exception as error:  # a compiler that does not work on this machine
             self._warn(backend, error)
             return None
+
+    def _training_of(self, compiled: CompiledCell) -> FastTraining:
+        return FastTraining(self.net, compiled, self.workers)
 
     def _warn(self, backend, error) -> None:
         reason = f"{error}".strip().split("\n")[0] or type(error).__name__
