@@ -13,7 +13,12 @@ from d2l_lstm import generation, models
 from d2l_lstm.cells import CELLS, Cell, define
 from d2l_lstm.cells.functions import hard_sigmoid, relu, sigmoid, tanh
 from d2l_lstm.fast import compiling, mkl, training
-from d2l_lstm.fast.compiling import available_backends, cell_plan, compile_cell
+from d2l_lstm.fast.compiling import (
+    available_backends,
+    cell_plan,
+    compile_cell,
+    is_understood,
+)
 from d2l_lstm.fast.tracing import NotUnderstoodError
 from d2l_lstm.fast.training import FastPath, FastTraining
 from hypothesis import given, settings
@@ -635,7 +640,8 @@ def changed_lines(text):
 
 @needs_mkl
 @pytest.mark.parametrize(
-    "cell", ["lstm", "gru", "peephole", "lstm_relu_gates", "lstm_hard_sigmoid"]
+    "cell",
+    ["lstm", "gru", "peephole", "lstm_relu_gates", "lstm_hard_sigmoid", "minlstm"],
 )
 def test_every_mistake_in_the_source_of_a_cell_is_noticed(cell):
     right = compile_cell(CELLS[cell], "numpy", "float32")
@@ -652,7 +658,25 @@ def test_every_mistake_in_the_source_of_a_cell_is_noticed(cell):
         except Exception:
             continue
         missed.append(f"{lines[i].strip()} -> {line.strip()}")
-    assert tried > 30 and missed == []
+    assert tried > 20 and missed == []
+
+
+@needs_mkl
+@pytest.mark.parametrize("cell", [c for c in CELLS if is_understood(CELLS[c])])
+def test_a_cell_that_is_understood_passes_the_trial_of_its_compiled_code(cell):
+    training.try_out(
+        compile_cell(CELLS[cell], "numpy", "float32"), CELLS[cell], "float32"
+    )
+
+
+@needs_mkl
+def test_who_has_compared_before_need_not_compare_again(monkeypatch):
+    judged = []
+    paths = [FastPath(model(), False, compared=compared) for compared in (False, True)]
+    monkeypatch.setattr(training, "compare_with_autograd", lambda *_: judged.append(1))
+    for path in paths:
+        assert path.epoch([minibatch(8, 5)], 1.0, 1.0) is not None
+    assert judged == [1]
 
 
 @needs_mkl

@@ -422,7 +422,7 @@ def try_out(compiled: CompiledCell, cell, dtype) -> None:
     """Compare what was made of a cell with autograd, for weights that all matter.
 
     At the weights that a model starts from many mistakes would not be seen: biases are
-    0, and so is the state.
+    0, and so is the state. So all are drawn, and the state is one that they lead to.
 
     Raises:
         UnusableError: for what differs.
@@ -440,12 +440,11 @@ def try_out(compiled: CompiledCell, cell, dtype) -> None:
     training.load()
     X, Y = draw.integers(0, V, (2, rows, steps))
     state = training.begin_state(rows)
-    for values in state.values():
-        values[:] = draw.normal(size=values.shape)
-    before = {name: values.copy() for name, values in state.items()}
     with ThreadPoolExecutor(1) as pool:
-        training.gradient(X, Y, {n: s.copy() for n, s in state.items()}, pool)
-        # Once more, on buffers that are not empty.
+        # From zeros first: to a state that the cell can be in, on buffers that are not
+        # empty. Any numbers would not do: a cell may divide by what is never 0 in it.
+        training.gradient(X, Y, state, pool)
+        before = {name: values.copy() for name, values in state.items()}
         loss, gradient = training.gradient(X, Y, state, pool)
     compare_with_autograd(net, X, Y, before, loss, gradient, state)
 
@@ -461,13 +460,18 @@ class FastPath:
         net: of which nothing is known if it is no model of a registered cell.
         fresh: begin each minibatch with a state of zeros.
         workers: among whom the rows of a minibatch are divided.
+        compared: whether the first minibatch of a model of this cell and size has been
+            compared before; then only the trial of the compiled cell is left.
 
     Attributes:
         name: of the path in use; `'paddle'` if there is none.
     """
 
-    def __init__(self, net, fresh: bool, workers: Workers = ALONE):
+    def __init__(
+        self, net, fresh: bool, workers: Workers = ALONE, *, compared: bool = False
+    ):
         self.net, self.fresh, self.workers = net, fresh, workers
+        self._compared = compared
         self.cell = registered_cell(net)
         trained = self.cell and not all(p.stop_gradient for p in net.params)
         self._untried = list(BACKENDS) if trained else []
@@ -475,7 +479,7 @@ class FastPath:
 
     def _next(self) -> None:
         """Go on to the next path that works for every worker."""
-        self._training, self.name, self._checked = None, "paddle", False
+        self._training, self.name, self._checked = None, "paddle", self._compared
         while self._untried and self._training is None:
             backend = self._untried.pop(0)
             made = self._made(backend)
