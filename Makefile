@@ -8,8 +8,8 @@ READY := .venv/ready
 FORCE_1 := --force
 export PYTHONNOUSERSITE = 1
 
-.PHONY: help run setup lab test attack lint execute claims readme bench pretrained lock
-.PHONY: clean
+.PHONY: help run setup lab test attack lint execute claims readme exercises bench
+.PHONY: pretrained lock clean
 
 help:            ## this list
 	@awk -F ':.*## *' '/^[a-z ]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ execute: $(READY) ## run every notebook at full length, in place; ONLY=03 for on
 
 claims readme: $(READY) ## put verdicts and figures of notebooks and bench into CLAIMS.md and READMEs
 	$(BIN)/python tools/update_readme.py
+
+exercises: $(READY) ## make the students' notebooks, exercises/release; ONLY=05 for one
+	$(BIN)/python tools/exercises.py --only "$(ONLY)"
 
 bench: $(READY)  ## speed against the installed d2l: 10 minutes on a quiet machine; FORCE=1
 	$(BIN)/python benchmarks/bench.py $(FORCE_$(FORCE))

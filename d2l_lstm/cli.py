@@ -1,4 +1,4 @@
-"""The command `d2l-lstm`: train, predict, evaluate, cells, info."""
+"""The command `d2l-lstm`: train, predict, evaluate, cells, check, info."""
 
 from __future__ import annotations
 
@@ -468,6 +468,25 @@ def cells():
     """The cells that `train --cell` takes, each with a line on what it is."""
     for name, cell in CELLS.items():
         typer.echo(f"{name:23}{inspect.getdoc(cell.step).splitlines()[0]}")
+
+
+@app.command()
+def check(
+    notebook: Annotated[
+        Path, typer.Argument(help="An exercise with answers, a file of Jupyter's.")
+    ],
+    hidden: Annotated[
+        bool,
+        typer.Option(
+            "--hidden", help="Also the hidden tests, where exercises/source is there."
+        ),
+    ] = False,
+):
+    """What the answers in an exercise pass; status 0 if that is everything."""
+    from .classroom.checking import check as check_notebook  # not for other commands
+
+    if not check_notebook(notebook, typer.echo, hidden):
+        raise typer.Exit(1)
 
 
 @app.command()
