@@ -9,7 +9,7 @@ FORCE_1 := --force
 export PYTHONNOUSERSITE = 1
 
 .PHONY: help run setup lab test attack lint execute claims readme exercises bench
-.PHONY: pretrained lock clean
+.PHONY: odyssey pretrained lock clean
 
 help:            ## this list
 	@awk -F ':.*## *' '/^[a-z ]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,9 @@ exercises: $(READY) ## make the students' notebooks, exercises/release; ONLY=05 
 
 bench: $(READY)  ## speed against the installed d2l: 10 minutes on a quiet machine; FORCE=1
 	$(BIN)/python benchmarks/bench.py $(FORCE_$(FORCE))
+
+odyssey: $(READY)  ## train all cells at all tasks of notebook 14 again: 10 minutes on two cores
+	$(BIN)/python tools/odyssey.py
 
 pretrained: $(READY) ## make data/lstm_time_machine.safetensors again
 	$(BIN)/d2l-lstm train --seed 0 --overwrite --checkpoint data/lstm_time_machine.safetensors

@@ -159,15 +159,6 @@ def why_not_kept(share: float | None, part: bool, force: bool) -> str | None:
     return None
 
 
-def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """The name of the processor, as far as the system knows it."""
-    with contextlib.suppress(OSError):
-        found = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.M)
-        if found:
-            return found[1]
-    return platform.processor() or platform.machine()
-
-
 def versions() -> str:
     """Names and versions of Python and of the packages that are compared."""
     names = {n: n for n in ("numpy", "numba", "d2l", "torch")}
@@ -181,6 +172,8 @@ def versions() -> str:
 
 def heading(rounds: int, share: float | None) -> str:
     """On what was measured, and what the numbers of the tables are."""
+    from d2l_lstm.provenance import processor
+
     used = "not known" if share is None else f"at most {share:.0%} of one core"
     return (
         f"{processor()}, {os.cpu_count()} cores; {versions()}. CPU time of other "

@@ -17,7 +17,7 @@ with _warnings.catch_warnings():
 # Paddle shows the INFO messages of every library; this one comes at the first start.
 _logging.getLogger("matplotlib.font_manager").setLevel(_logging.WARNING)
 
-__version__ = "0.6.0"
+__version__ = "0.8.0"
 
 from .attention import (
     AdditiveAttention,
@@ -95,6 +95,14 @@ from .generation import (
     next_token_probabilities,
     predict_ch8,
 )
+from .kinship import (
+    KIN,
+    changes,
+    differing,
+    family_tree,
+    formula,
+    num_changes,
+)
 from .models import (
     RNNModel,
     RNNModelScratch,
@@ -106,6 +114,7 @@ from .models import (
     parameters_of,
     pool,
     scratch_model,
+    units_of_size,
 )
 from .ngrams import KneserNey, bits_per_character
 from .originality import (
@@ -141,6 +150,7 @@ from .tasks import (
     class_errors,
     equal_counts,
     farthest_count,
+    recall,
     squared_errors,
     temporal_order,
 )

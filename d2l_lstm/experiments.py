@@ -120,6 +120,38 @@ def outcome(difference: Interval, margin: float = MARGIN) -> str:
     return "worse" if difference.low > 0 else "cannot tell"
 
 
+def power(difference: float, spread: float, count: int, level: float = 0.95) -> float:
+    """The chance that the interval of so many values does not hold zero.
+
+    Args:
+        difference: the true mean.
+        spread: the true standard deviation of one value, above 0.
+        count: of values, at least 2.
+        level: of the interval, see `t_interval`.
+
+    Source: of Student's test, by the noncentral t distribution, as in statsmodels.
+    """
+    from statsmodels.stats.power import TTestPower
+
+    effect = difference / spread
+    return float(TTestPower().power(effect, count, 1 - level))
+
+
+def detectable(
+    spread: float, count: int, chance: float = 0.8, level: float = 0.95
+) -> float:
+    """The smallest true mean that the interval tells from zero, with a chance.
+
+    Args:
+        spread, count, level: see `power`.
+        chance: of an interval that does not hold zero.
+    """
+    from statsmodels.stats.power import TTestPower
+
+    effect = TTestPower().solve_power(nobs=count, alpha=1 - level, power=chance)
+    return spread * float(effect)
+
+
 def plot_differences(differences, margin: float = MARGIN, *, axes=None, xlabel=None):
     """Paired differences of losses with their intervals, and a margin as a band.
 

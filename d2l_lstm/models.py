@@ -13,6 +13,7 @@ from paddle.nn.functional import one_hot
 from paddle.nn.layer.rnn import concat_states, split_states
 
 from .cells import CELLS, Cell, get_cell
+from .cells.searched import MODULES
 from .devices import to_device
 from .text import check_whole
 
@@ -81,6 +82,25 @@ def registered_cell(net) -> Cell | None:
     return (
         cell if usual and own and [tuple(p.shape) for p in params] == shapes else None
     )
+
+
+def units_of_size(name: str, vocab_size: int, size: int) -> int:
+    """So many hidden units that a cell with its output layer comes nearest to a size.
+
+    Args:
+        name: of a cell in `CELLS`.
+        vocab_size: d inputs and as many outputs.
+        size: number of parameters, the output layer included.
+
+    Raises:
+        ValueError: if there is no such cell.
+    """
+    cell = get_cell(name)
+    step = MODULES if name == "clockwork" else 1  # its modules are equally large
+    h = step
+    while cell.num_params(vocab_size, h + step) <= size:
+        h += step
+    return min(h, h + step, key=lambda k: abs(cell.num_params(vocab_size, k) - size))
 
 
 def scratch_model(cell: str, vocab_size: int, num_hiddens: int, device=None):

@@ -200,3 +200,55 @@ def farthest_count(net, vocab, symbols: str = "ab", most: int = 100) -> int:
         if not right[n - 1, n : len(symbols) * n].all():
             return n - 1
     return most
+
+
+# --------------------------------------------------------------------------------------
+# Recall, for a language model
+
+RECALL_SIGNS = "abcd.?"
+
+
+def recall(
+    batch_size: int,
+    num_steps: int,
+    rng: np.random.Generator,
+    letters: float = 0.08,
+    questions: float = 0.4,
+):
+    """Rows of letters, dots and questions: which was the last letter?
+
+    A row begins with a letter. Each further sign is by chance a new letter, a `?`, or a
+    `.` that means nothing. The answer at a `?` is the last letter.
+
+    Args:
+        batch_size, num_steps: n and T.
+        rng: where chance comes from.
+        letters, questions: the chances of a letter and of a question at a step.
+
+    Returns:
+        X (batch_size, num_steps), int64: indices into a vocabulary of `RECALL_SIGNS`
+        behind `<unk>`; and Y of the same shape: the answer at a question, elsewhere 0,
+        `<unk>`, "cannot be known".
+
+    Raises:
+        ValueError: for sizes below 1, or chances that are none.
+
+    Source: the latch of Bengio, Simard & Frasconi 1994, here asked again and again.
+    """
+    check_whole("batch_size", batch_size, 1)
+    check_whole("num_steps", num_steps, 1)
+    if not (letters >= 0 and questions >= 0 and letters + questions <= 1):
+        raise ValueError(
+            f"letters is {letters} and questions is {questions}; give two chances, "
+            "together at most 1."
+        )
+    chance = rng.random((batch_size, num_steps))
+    is_letter = chance < letters
+    is_letter[:, 0] = True
+    is_question = ~is_letter & (chance < letters + questions)
+    which = rng.integers(1, RECALL_SIGNS.index(".") + 1, (batch_size, num_steps))
+    dot, question = RECALL_SIGNS.index(".") + 1, RECALL_SIGNS.index("?") + 1
+    X = np.where(is_letter, which, np.where(is_question, question, dot))
+    steps = np.arange(num_steps)
+    last = np.maximum.accumulate(np.where(is_letter, steps, 0), axis=1)
+    return X, np.where(is_question, np.take_along_axis(X, last, axis=1), 0)

@@ -958,6 +958,64 @@ def c38(tasks: dict) -> str:
     return "holds" if found == {"borne out"} else "holds with limits"
 
 
+# C39 ----------------------------------------------------------------------------------
+
+EXCEPTED = ("nfg", "noaf")  # variants that Greff et al. themselves found to lose
+
+
+def c39(comparisons: dict, margin: float = MARGIN) -> str:
+    """The variants of the LSTM are about the same.
+
+    "Holds" if every variant but the two that the paper itself excepts is equivalent to
+    the peephole LSTM at every task. "Does not hold" if at every task some variant, not
+    one of these two, is better or worse. Otherwise, also where too few runs cannot
+    tell, "holds with limits".
+
+    Args:
+        comparisons: task to variant (its name in `CELLS`) to the interval of its errors
+            minus those of the peephole LSTM.
+        margin: see `experiments.outcome`.
+    """
+    found = [
+        {outcome(d, margin) for name, d in variants.items() if name not in EXCEPTED}
+        for variants in comparisons.values()
+    ]
+    if all(outcomes == {"equivalent"} for outcomes in found):
+        return "holds"
+    differ = all(outcomes & {"better", "worse"} for outcomes in found)
+    return "does not hold" if differ else "holds with limits"
+
+
+# C40 ----------------------------------------------------------------------------------
+
+
+def c40(plain: dict, prepared: dict, margin: float = MARGIN) -> str:
+    """Some searched architectures beat the LSTM at certain tasks.
+
+    "Holds" if one of them is better, at one task, than both LSTMs, the one as it comes
+    and the one whose forget bias starts at 1. "Does not hold" if none is better than
+    either at any task. Otherwise "holds with limits".
+
+    Args:
+        plain: searched cell to task to the interval of its errors minus those of the
+            LSTM as it comes.
+        prepared: the same, minus those of the LSTM with the forget bias.
+        margin: see `experiments.outcome`.
+    """
+
+    def wins(comparisons):
+        return {
+            (cell, task)
+            for cell, tasks in comparisons.items()
+            for task, difference in tasks.items()
+            if outcome(difference, margin) == "better"
+        }
+
+    if wins(plain) & wins(prepared):
+        return "holds"
+    return "holds with limits" if wins(plain) | wins(prepared) else "does not hold"
+
+
 # C41 ----------------------------------------------------------------------------------
 
 

@@ -457,7 +457,7 @@ QUANTITIES = {
     **dict.fromkeys(["mut1", "mut2", "mut3"], "Z R H_tilde H"),
     "depth_gated": "I F O D C_tilde C H I_below F_below O_below C_tilde_below C_below "
     "H_below",
-    "clockwork": "A H clock",
+    "clockwork": "heard H_new H clock",
     "mingru": "Z H_tilde H",
     "minlstm": "F I H_tilde H",
     "slstm": "log_I log_F I F O C_tilde C N M H",

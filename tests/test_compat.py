@@ -251,8 +251,7 @@ SMALL = dict(batch_size=32, num_steps=15, max_tokens=1500)  # two or three minib
 
 
 @pytest.mark.parametrize(
-    "cell, use_random_iter",
-    [("rnn", False), ("gru", False), ("lstm", False), ("lstm", True)],
+    "cell, use_random_iter", [("lstm", True), *((cell, False) for cell in CELLS)]
 )
 def test_chapter_from_scratch_runs(book, capsys, cell, use_random_iter):
     data, vocab = book.load_data_time_machine(**SMALL, use_random_iter=use_random_iter)

@@ -168,6 +168,7 @@ SMALL = {
         most_steps=25,
         most_seconds=0.1,
     ),
+    "14": dict(num_controls=1),
 }
 CLAIMS = {
     "02": ["C01", "C02", "C03", "C10"],
@@ -182,6 +183,7 @@ CLAIMS = {
     "11": ["C26", "C27", "C28"],
     "12": ["C29", "C30", "C31", "C32", "C33", "C34", "C35", "C36"],
     "13": ["C37", "C38", "C42"],
+    "14": ["C39", "C40"],
 }
 MACHINE_PATH = re.compile(
     r"(?<![\w.:/])/(?:home|root|work|tmp|usr|opt|Users|mnt|var)/[\w.\-/]+|\b[A-Z]:\\\\?\w"

@@ -113,9 +113,9 @@ def test_the_package_needs_no_more_than_it_declares():
     sources = [p.read_text(encoding="utf-8") for p in (ROOT / "d2l_lstm").rglob("*.py")]
     modules = {m for source in sources for m in imported_modules(source)}
     # IPython and matplotlib_inline are there where a notebook runs, d2l for compat, and
-    # numba with what it is made of, pyspellchecker, scipy, scikit-learn in an extra.
+    # numba with what it is made of, pyspellchecker, scipy and its kin in an extra.
     optional = {"IPython", "matplotlib_inline", "d2l", "numba", "llvmlite"}
-    optional |= {"spellchecker", "scipy", "sklearn"}
+    optional |= {"spellchecker", "scipy", "sklearn", "statsmodels"}
     # For teachers; only `classroom.grading` and the watching of memory import them.
     optional |= {"nbgrader", "nbconvert", "nbformat", "traitlets", "psutil"}
     modules -= set(sys.stdlib_module_names) | optional

@@ -929,6 +929,53 @@ def test_c38_judges_every_task(first, second, verdict):
     assert verdicts.c38({"one": first, "other": second}) == verdict
 
 
+# C39 ----------------------------------------------------------------------------------
+
+
+def _variants(**outcomes):
+    return {"peephole_cifg": SAME, "nig": SAME} | outcomes
+
+
+@pytest.mark.parametrize(
+    ("text", "memory", "verdict"),
+    [
+        ({}, {}, YES),
+        ({"nfg": LOSS}, {"noaf": LOSS, "nfg": GAIN}, YES),
+        ({"nig": UNCLEAR}, {}, LIMITS),
+        ({"nig": LOSS}, {}, LIMITS),
+        ({"nig": LOSS}, {"nog": UNCLEAR}, LIMITS),
+        ({"nig": LOSS}, {"nfg": LOSS}, LIMITS),
+        ({"nig": LOSS}, {"nog": GAIN}, NO),
+    ],
+)
+def test_c39_two_variants_may_differ_the_others_must_be_equivalent(
+    text, memory, verdict
+):
+    found = {"text": _variants(**text), "memory": _variants(**memory)}
+    assert verdicts.c39(found) == verdict
+
+
+# C40 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("plain", "prepared", "verdict"),
+    [
+        ((GAIN, LOSS), (GAIN, LOSS), YES),
+        ((GAIN, SAME), (SAME, GAIN), LIMITS),
+        ((GAIN, SAME), (UNCLEAR, LOSS), LIMITS),
+        ((SAME, UNCLEAR), (SAME, GAIN), LIMITS),
+        ((SAME, UNCLEAR), (LOSS, LOSS), NO),
+    ],
+)
+def test_c40_asks_for_one_task_at_which_both_lstms_are_beaten(plain, prepared, verdict):
+    def as_comparisons(outcomes):
+        return {"mut1": dict(zip(("text", "memory"), outcomes))}
+
+    found = as_comparisons(plain), as_comparisons(prepared)
+    assert verdicts.c40(*found) == verdict
+
+
 # C42 ----------------------------------------------------------------------------------
 
 

@@ -13,7 +13,6 @@ run contradicts is named, and the command fails: somebody has to write it anew.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import os
 import re
@@ -22,6 +21,7 @@ import time
 from pathlib import Path
 
 import nbformat
+from d2l_lstm.provenance import code_hash as hash_of_files
 from d2l_lstm.results import problems, quoted, results_of
 from nbclient import NotebookClient
 from tqdm import tqdm
@@ -30,7 +30,6 @@ NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # Modules that no output of a notebook depends on.
 _SAYS_NOTHING = ("cli", "environment", "download", "parallel", "corpora", "__main__")
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 MINUTES = re.compile(r"(\*\*CPU minutes:\*\* )[\d.]+")
 
 
@@ -42,16 +41,8 @@ def code_hash(notebook) -> str:
 
 def package_hash() -> str:
     """SHA-256 of the package's code, docstrings and comments left out."""
-    digest = hashlib.sha256()
-    for path in sorted((NOTEBOOKS.parent / "d2l_lstm").rglob("*.py")):
-        if path.stem in _SAYS_NOTHING:
-            continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, _DOCUMENTED) and ast.get_docstring(node) is not None:
-                node.body = node.body[1:]
-        digest.update(f"{path.name} {ast.dump(tree)}".encode())
-    return digest.hexdigest()
+    files = sorted((NOTEBOOKS.parent / "d2l_lstm").rglob("*.py"))
+    return hash_of_files(f for f in files if f.stem not in _SAYS_NOTHING)
 
 
 def is_stale(path: Path) -> bool:

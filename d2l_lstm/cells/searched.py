@@ -6,6 +6,7 @@ was there before the step.
 
 from __future__ import annotations
 
+import numpy as np
 import paddle
 
 from .core import define, gates, param_shape
@@ -248,14 +249,11 @@ def clockwork_step(X, state, params):
     """
     W_xh, *W_hs, b_h = params
     H, clock = state
-    A, size = X @ W_xh + b_h, W_hs[0].shape[1]
-
-    def module(k, W_h):
-        own, heard = slice(k * size, (k + 1) * size), slice(k * size, None)
-        new = tanh(A[:, own] + H[:, heard] @ W_h)
-        return choose(clock[:, own] % 2**k == 0, new, H[:, own])
-
-    H = joined([module(k, W_h) for k, W_h in enumerate(W_hs)])
+    size = W_hs[0].shape[1]
+    heard = joined([H[:, k * size :] @ W_h for k, W_h in enumerate(W_hs)])
+    H_new = tanh(X @ W_xh + heard + b_h)
+    period = 2.0 ** (np.arange(H.shape[1]) // size)
+    H = choose(clock % period.astype("float32") == 0, H_new, H)
     clock = clock + 1
     return H, clock
 
