@@ -216,6 +216,7 @@ def complaints(section: Section, trial: Trial) -> list[str]:
 
 
 def first_line(trial: Trial) -> str:
+    """The first message of a trial, without what stands below it."""
     lines = [m.split("\n")[0] for m in trial.messages]
     return lines[0] if lines else "all tests pass."
 

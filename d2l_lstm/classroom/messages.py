@@ -127,6 +127,7 @@ def hidden(subject: str):
 
 
 def name_of(function) -> str:
+    """What a message calls a function, or anything else that is called."""
     return getattr(function, "__name__", type(function).__name__)
 
 

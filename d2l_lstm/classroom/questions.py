@@ -113,14 +113,17 @@ def points_of(cell: dict) -> float:
 
 
 def is_solution(cell: dict) -> bool:
+    """Whether a student writes code there that the tests below judge."""
     return bool(marks(cell).get("solution")) and not marks(cell).get("grade")
 
 
 def is_test(cell: dict) -> bool:
+    """Whether it is a test cell, with points of its own."""
     return bool(marks(cell).get("grade")) and not marks(cell).get("solution")
 
 
 def is_manual(cell: dict) -> bool:
+    """Whether a person gives its points: a student writes words there."""
     return bool(marks(cell).get("grade")) and bool(marks(cell).get("solution"))
 
 

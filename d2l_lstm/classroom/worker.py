@@ -194,6 +194,7 @@ def serve() -> None:
 
 
 def main() -> None:
+    """Serve one job after another, or do the one in the folder that is named."""
     if sys.argv[1:] == ["--serve"]:
         serve()
     else:
