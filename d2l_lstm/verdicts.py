@@ -1,8 +1,8 @@
 """The rules by which claims are judged: numbers of a run in, a verdict out.
 
 A rule stands before the run that is shown. Trial runs had been seen before some of them
-took their present form (C02, C04, C06, C07, C11 to C16, C21 to C28, C30 to C33, C37,
-C38, C41, C42); their notebooks say so. A rule is a pure function, and is tested on
+took their present form (C02, C04, C06, C07, C11 to C16, C21 to C28, C30 to C33, C37
+to C42); their notebooks say so. A rule is a pure function, and is tested on
 made-up numbers for every outcome: a verdict that cannot come out otherwise is none. The
 verdicts are `claims.VERDICTS`.
 """
